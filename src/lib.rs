@@ -1,1 +1,4 @@
 //! keirin
+#![forbid(unsafe_code)]
+pub mod proto;
+mod util;

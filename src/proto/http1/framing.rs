@@ -1,0 +1,247 @@
+//! Where a request ends: RFC 9112 section 6, with every doubt refused. Run before any handler.
+
+use super::head::Header;
+use super::target::is_authority;
+use crate::proto::ProtocolError;
+
+/// How long a request's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// Neither `Content-Length` nor `Transfer-Encoding`: there is none.
+    None,
+    /// `Content-Length`, in bytes.
+    Fixed(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// What the headers say about the message itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing {
+    /// The content's length.
+    pub body: BodyLength,
+    /// Whether the peer will send another request on this connection (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the peer waits for `100 Continue` before it sends the content.
+    pub expect_continue: bool,
+}
+
+#[derive(Default)]
+struct Seen {
+    host: bool,
+    content_length: Option<u64>,
+    transfer_encoding: bool,
+    close: bool,
+    keep_alive: bool,
+    expect_continue: bool,
+}
+
+/// Reads the headers that frame a message, refusing whatever two readers could read differently.
+///
+/// # Errors
+/// What is wrong with `Host`, `Content-Length`, `Transfer-Encoding` or `Expect`.
+pub fn check(
+    method: &str,
+    version_minor: u8,
+    headers: &[Header<'_>],
+) -> Result<Framing, ProtocolError> {
+    let mut seen = Seen::default();
+    for header in headers {
+        // Most headers of most requests are told apart by their length alone.
+        match header.name.len() {
+            4 if header.name.eq_ignore_ascii_case("host") => {
+                if seen.host || !is_authority(header.value) {
+                    return Err(ProtocolError::Host);
+                }
+                seen.host = true;
+            }
+            6 if header.name.eq_ignore_ascii_case("expect") => {
+                if !header.value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(ProtocolError::Expectation);
+                }
+                seen.expect_continue = true;
+            }
+            10 if header.name.eq_ignore_ascii_case("connection") => {
+                for option in header.value.split(|&byte| byte == b',') {
+                    let option = option.trim_ascii();
+                    seen.close |= option.eq_ignore_ascii_case(b"close");
+                    seen.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if header.name.eq_ignore_ascii_case("content-length") => {
+                let length = decimal(header.value).ok_or(ProtocolError::ContentLength)?;
+                if seen.content_length.replace(length).is_some() {
+                    return Err(ProtocolError::ContentLength);
+                }
+            }
+            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                if seen.transfer_encoding {
+                    return Err(ProtocolError::TransferEncoding);
+                }
+                check_codings(header.value)?;
+                seen.transfer_encoding = true;
+            }
+            _ => {}
+        }
+    }
+    seen.conclude(method, version_minor)
+}
+
+impl Seen {
+    fn conclude(self, method: &str, version_minor: u8) -> Result<Framing, ProtocolError> {
+        let modern = version_minor >= 1;
+        if modern && !self.host {
+            return Err(ProtocolError::Host);
+        }
+        let body = match (self.transfer_encoding, self.content_length) {
+            (true, Some(_)) => return Err(ProtocolError::LengthConflict),
+            // HTTP/1.0 has no transfer codings: whoever sends one is confused (section 6.1).
+            (true, None) if !modern => return Err(ProtocolError::TransferEncoding),
+            (true, None) => BodyLength::Chunked,
+            (false, Some(length)) => BodyLength::Fixed(length),
+            (false, None) => BodyLength::None,
+        };
+        let empty = matches!(body, BodyLength::None | BodyLength::Fixed(0));
+        if method == "TRACE" && !empty {
+            return Err(ProtocolError::UnexpectedBody);
+        }
+        Ok(Framing {
+            body,
+            keep_alive: if modern { !self.close } else { self.keep_alive && !self.close },
+            // An HTTP/1.0 client's expectation is ignored (RFC 9110 section 10.1.1).
+            expect_continue: self.expect_continue && modern && !empty,
+        })
+    }
+}
+
+/// The value of a string of decimal digits. Not `FromStr`, which takes a sign.
+fn decimal(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// Accepts exactly one `chunked`.
+fn check_codings(value: &[u8]) -> Result<(), ProtocolError> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut unknown = false;
+    let mut chunked = 0;
+    for coding in value.split(|&byte| byte == b',') {
+        let coding = coding.trim_ascii();
+        if coding.eq_ignore_ascii_case(b"chunked") {
+            chunked += 1;
+        } else if super::is_token(coding) && chunked == 0 {
+            unknown = true;
+        } else {
+            // An empty element, a parameter, or something behind `chunked`.
+            return Err(ProtocolError::TransferEncoding);
+        }
+    }
+    if unknown && chunked <= 1 {
+        return Err(ProtocolError::TransferCodingUnknown);
+    }
+    Err(ProtocolError::TransferEncoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(minor: u8, headers: &[(&str, &str)]) -> Result<Framing, ProtocolError> {
+        let headers: Vec<Header<'_>> = headers
+            .iter()
+            .map(|&(name, value)| Header { name, value: value.as_bytes() })
+            .collect();
+        check("POST", minor, &headers)
+    }
+
+    #[test]
+    fn content_lengths() {
+        let bad = Err(ProtocolError::ContentLength);
+        for (value, expected) in [
+            ("0", Ok(BodyLength::Fixed(0))),
+            ("007", Ok(BodyLength::Fixed(7))),
+            ("18446744073709551615", Ok(BodyLength::Fixed(u64::MAX))),
+            ("18446744073709551616", bad),
+            ("", bad),
+            ("+3", bad),
+            ("-0", bad),
+            ("0x3", bad),
+            ("3,3", bad),
+            ("3, 4", bad),
+            ("3 3", bad),
+            ("3.0", bad),
+        ] {
+            let found = framing(1, &[("Host", "x"), ("content-Length", value)]);
+            assert_eq!(found.map(|framing| framing.body), expected, "{value:?}");
+        }
+        let twice = framing(1, &[("Host", "x"), ("Content-Length", "3"), ("Content-Length", "3")]);
+        assert_eq!(twice, Err(ProtocolError::ContentLength));
+    }
+
+    #[test]
+    fn transfer_encodings() {
+        use ProtocolError::{TransferCodingUnknown, TransferEncoding};
+        for (value, expected) in [
+            ("chunked", Ok(BodyLength::Chunked)),
+            ("ChUnKeD", Ok(BodyLength::Chunked)),
+            ("gzip, chunked", Err(TransferCodingUnknown)),
+            ("xchunked", Err(TransferCodingUnknown)),
+            ("identity", Err(TransferCodingUnknown)),
+            ("chunked, chunked", Err(TransferEncoding)),
+            ("chunked, gzip", Err(TransferEncoding)),
+            ("chunked,", Err(TransferEncoding)),
+            (", chunked", Err(TransferEncoding)),
+            ("chunked;q=1", Err(TransferEncoding)),
+            ("\"chunked\"", Err(TransferEncoding)),
+            ("", Err(TransferEncoding)),
+        ] {
+            let found = framing(1, &[("Host", "x"), ("Transfer-Encoding", value)]);
+            assert_eq!(found.map(|framing| framing.body), expected, "{value:?}");
+        }
+        let chunked = ("Transfer-Encoding", "chunked");
+        assert_eq!(framing(1, &[("Host", "x"), chunked, chunked]), Err(TransferEncoding));
+        assert_eq!(framing(0, &[chunked]), Err(TransferEncoding));
+        let both = framing(1, &[("Host", "x"), chunked, ("Content-Length", "3")]);
+        assert_eq!(both, Err(ProtocolError::LengthConflict));
+    }
+
+    #[test]
+    fn connections_persist_by_version_and_option() {
+        for (minor, value, keep_alive) in [
+            (1, "", true),
+            (1, "close", false),
+            (1, "x, Close", false),
+            (1, "abcde", true),
+            (1, "keep-alive, close", false),
+            (0, "", false),
+            (0, "Keep-Alive", true),
+            (0, "keep-alive, close", false),
+        ] {
+            let found = framing(minor, &[("Host", "x"), ("Connection", value)]);
+            assert_eq!(found.map(|framing| framing.keep_alive), Ok(keep_alive), "{minor} {value}");
+        }
+    }
+
+    #[test]
+    fn expectations() {
+        let expect = |minor, value| {
+            framing(minor, &[("Host", "x"), ("Expect", value), ("Content-Length", "3")])
+                .map(|framing| framing.expect_continue)
+        };
+        assert_eq!(expect(1, "100-Continue"), Ok(true));
+        assert_eq!(expect(0, "100-continue"), Ok(false));
+        assert_eq!(expect(1, "tea"), Err(ProtocolError::Expectation));
+        let none = framing(1, &[("Host", "x"), ("Expect", "100-continue")]);
+        assert_eq!(none.map(|framing| framing.expect_continue), Ok(false));
+    }
+}

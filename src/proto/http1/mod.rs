@@ -1,0 +1,15 @@
+//! HTTP/1.1 (RFC 9112): heads and bodies in, answers out.
+
+pub mod body;
+pub mod date;
+pub mod encode;
+pub mod framing;
+pub mod head;
+mod target;
+mod token;
+
+pub use body::{BodyDecoder, BodyStep};
+pub use framing::{BodyLength, Framing};
+pub use head::{Head, HeadLimits};
+pub use target::split_target;
+pub use token::{is_field_value, is_token};

@@ -1,0 +1,144 @@
+//! Request targets, RFC 9112 section 3.2, and the authority in `Host`.
+
+use super::token::{is_reg_name, is_target};
+use crate::proto::ProtocolError;
+
+/// Checks that `target` has one of the four forms and that `method` allows it.
+pub(super) fn check(method: &str, target: &str) -> Result<(), ProtocolError> {
+    if !is_target(target.as_bytes()) {
+        return Err(ProtocolError::Target);
+    }
+    if method == "CONNECT" {
+        // Authority-form, a tunnel: a form of its own, and not implemented here.
+        let authority = target.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty());
+        return Err(if authority && is_authority(target.as_bytes()) {
+            ProtocolError::MethodNotImplemented
+        } else {
+            ProtocolError::Target
+        });
+    }
+    if target.starts_with('/') {
+        return Ok(());
+    }
+    if target == "*" {
+        return if method == "OPTIONS" { Ok(()) } else { Err(ProtocolError::Target) };
+    }
+    match after_scheme(target) {
+        Some(rest) if is_authority(&rest.as_bytes()[..authority_len(rest)]) => Ok(()),
+        _ => Err(ProtocolError::Target),
+    }
+}
+
+/// Splits a checked target into its path and what follows the first `?`.
+///
+/// `*` stands for itself; an absolute form's scheme and authority are left out, and its empty path
+/// is `/` (RFC 9112 section 3.2.2).
+pub fn split_target(target: &str) -> (&str, Option<&str>) {
+    let origin = match after_scheme(target) {
+        Some(rest) if !target.starts_with('/') => &rest[authority_len(rest)..],
+        _ => target,
+    };
+    match memchr::memchr(b'?', origin.as_bytes()) {
+        None if origin.is_empty() => ("/", None),
+        None => (origin, None),
+        Some(0) => ("/", Some(&origin[1..])),
+        Some(at) => (&origin[..at], Some(&origin[at + 1..])),
+    }
+}
+
+fn after_scheme(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    known.then_some(rest)
+}
+
+fn authority_len(rest: &str) -> usize {
+    rest.find(['/', '?']).unwrap_or(rest.len())
+}
+
+/// `uri-host [ ":" port ]`, without user information, which HTTP forbids senders to use
+/// (RFC 9110 section 4.2.4), and not empty.
+pub(super) fn is_authority(bytes: &[u8]) -> bool {
+    let (host, port) = if bytes.first() == Some(&b'[') {
+        let Some(end) = memchr::memchr(b']', bytes) else { return false };
+        let literal = &bytes[1..end];
+        if !is_ip_literal(literal) {
+            return false;
+        }
+        match bytes[end + 1..].split_first() {
+            None => (literal, None),
+            Some((b':', port)) => (literal, Some(port)),
+            Some(_) => return false,
+        }
+    } else {
+        match memchr::memchr(b':', bytes) {
+            None => (bytes, None),
+            Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        }
+    };
+    let bracketed = bytes.first() == Some(&b'[');
+    !host.is_empty()
+        && (bracketed || is_reg_name(host))
+        && port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit))
+}
+
+/// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
+fn is_ip_literal(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    // Parses text only; it opens nothing.
+    text.parse::<core::net::Ipv6Addr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_by_method() {
+        for (method, target, expected) in [
+            ("GET", "/", Ok(())),
+            ("GET", "/a?b=c|d", Ok(())),
+            ("GET", "http://example.com", Ok(())),
+            ("GET", "HTTP://[::1]:80/x?y", Ok(())),
+            ("OPTIONS", "*", Ok(())),
+            ("GET", "*", Err(ProtocolError::Target)),
+            ("GET", "a/b", Err(ProtocolError::Target)),
+            ("GET", "ftp://example.com/", Err(ProtocolError::Target)),
+            ("GET", "http:///x", Err(ProtocolError::Target)),
+            ("GET", "http://user@example.com/", Err(ProtocolError::Target)),
+            ("GET", "/a#b", Err(ProtocolError::Target)),
+            ("GET", "/\"", Err(ProtocolError::Target)),
+            ("CONNECT", "example.com:443", Err(ProtocolError::MethodNotImplemented)),
+            ("CONNECT", "/", Err(ProtocolError::Target)),
+            ("CONNECT", "example.com", Err(ProtocolError::Target)),
+        ] {
+            assert_eq!(check(method, target), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn targets_split() {
+        for (target, expected) in [
+            ("/", ("/", None)),
+            ("/a?", ("/a", Some(""))),
+            ("/a?b?c", ("/a", Some("b?c"))),
+            ("*", ("*", None)),
+            ("http://x", ("/", None)),
+            ("http://x?q", ("/", Some("q"))),
+            ("http://x/a/b?q", ("/a/b", Some("q"))),
+            ("/http://x/", ("/http://x/", None)),
+        ] {
+            assert_eq!(split_target(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn authorities() {
+        for good in ["a", "a.b:80", "[::1]", "[::1]:65535", "1.2.3.4", "a:"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in ["", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a:123456"] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}
