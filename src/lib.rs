@@ -1,4 +1,59 @@
-//! keirin
+//! keirin is an HTTP/1.1 engine: one event loop per core, requests parsed in place, and a response
+//! that cannot be misused.
+//!
+//! ```no_run
+//! fn main() -> keirin::Result<()> {
+//!     keirin::Server::new(|app: &mut keirin::App| {
+//!         app.get("/", |res, _req| res.end(b"Hello world!"));
+//!     })
+//!     .listen("127.0.0.1:3000")?
+//!     .run()
+//! }
+//! ```
+//!
+//! A handler gets a [`Response`], the right to answer, and a borrowed [`Request`]. It has to return
+//! a [`Reply`], and only answering, or saying how the answer will come, yields one. What can be said
+//! of the answer later, from a timer or another thread, is said through its [`ResponseId`]: a stale
+//! one is an error, and never another client's answer.
+//!
+//! Every limit and timeout is in [`Config`]. The pure parsers are in [`proto`], which is all that is
+//! left with the feature `net` off.
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "net")]
+mod app;
+#[cfg(feature = "net")]
+mod config;
+#[cfg(feature = "net")]
+mod engine;
+#[cfg(feature = "net")]
+mod error;
+#[cfg(feature = "net")]
+mod net;
+#[cfg(feature = "net")]
+mod observe;
 pub mod proto;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg_attr(not(feature = "net"), expect(dead_code, reason = "used by the engine"))]
 mod util;
+
+#[cfg(feature = "net")]
+pub use {
+    app::{
+        App, Cx, EventLoop, OwnedRequest, Remote, RemoteError, Reply, Request, Response, Server,
+        ServerHandle, TryEnd,
+    },
+    config::{Config, ConfigBuilder},
+    engine::{ResponseId, Sent, TimerId},
+    error::{Error, Misuse},
+    net::address::ListenAddress,
+    observe::{Counts, Level, Record},
+};
+
+#[cfg(all(fuzzing, feature = "net"))]
+pub use app::fuzz_router;
+
+/// What fallible calls of this crate return.
+#[cfg(feature = "net")]
+pub type Result<T> = std::result::Result<T, Error>;

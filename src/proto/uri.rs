@@ -17,10 +17,16 @@ pub fn query_parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
 /// Every parameter of a query string in order: the decoded name (as sent where it cannot be
 /// decoded) and the decoded value.
 pub fn query_parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name, true).unwrap_or(Cow::Borrowed(name)), decode(value, true))
-    })
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (
+                decode(name, true).unwrap_or(Cow::Borrowed(name)),
+                decode(value, true),
+            )
+        })
 }
 
 fn decode(text: &str, plus_is_space: bool) -> Option<Cow<'_, str>> {

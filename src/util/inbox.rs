@@ -25,8 +25,15 @@ struct Queue<T> {
 
 impl<T> Inbox<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        let queue = Queue { items: VecDeque::new(), closed: false };
-        Self { queue: Mutex::new(queue), pending: AtomicBool::new(false), capacity }
+        let queue = Queue {
+            items: VecDeque::new(),
+            closed: false,
+        };
+        Self {
+            queue: Mutex::new(queue),
+            pending: AtomicBool::new(false),
+            capacity,
+        }
     }
 
     /// A panic cannot leave the queue half changed, so a poisoned lock is still good.
@@ -79,7 +86,10 @@ mod tests {
         inbox.drain(&mut out);
         assert_eq!(out, [1, 2]);
         out.clear();
-        assert!(matches!(inbox.push(4), Ok(true)), "after a drain the loop has to be woken again");
+        assert!(
+            matches!(inbox.push(4), Ok(true)),
+            "after a drain the loop has to be woken again"
+        );
         assert_eq!(inbox.close(), [4]);
         assert!(matches!(inbox.push(5), Err(Refused::Closed(5))));
     }

@@ -83,6 +83,13 @@ impl OutBuf {
         }
     }
 
+    /// Puts `bytes` before the open part, or at the end when nothing is open.
+    pub(crate) fn insert_sealed(&mut self, bytes: &[u8]) {
+        let at = self.open_at.unwrap_or(self.bytes.len());
+        self.bytes.splice(at..at, bytes.iter().copied());
+        self.open_at = self.open_at.map(|at| at + bytes.len());
+    }
+
     /// What may be sent now.
     #[inline]
     pub(crate) fn ready(&self) -> &[u8] {

@@ -9,7 +9,7 @@ use std::fmt;
 /// worker and only while what it names lives. The same 64 bits are the token under which the kernel
 /// reports events, so a late event for a reused slot fails the same comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Id(u64);
+pub(crate) struct Id(u64);
 
 const INDEX_BITS: u32 = 24;
 const WORKER_BITS: u32 = 8;
@@ -31,7 +31,7 @@ impl Id {
     }
 
     /// The 64 bits, for a foreign interface or a kernel token.
-    pub const fn to_bits(self) -> u64 {
+    pub(crate) const fn to_bits(self) -> u64 {
         self.0
     }
 
@@ -40,7 +40,7 @@ impl Id {
     }
 
     /// The worker that this id belongs to.
-    pub const fn worker(self) -> u8 {
+    pub(crate) const fn worker(self) -> u8 {
         (self.0 >> INDEX_BITS) as u8
     }
 
@@ -51,7 +51,13 @@ impl Id {
 
 impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.worker(), self.index(), self.generation())
+        write!(
+            f,
+            "{}.{}.{}",
+            self.worker(),
+            self.index(),
+            self.generation()
+        )
     }
 }
 
@@ -72,8 +78,16 @@ pub(crate) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(crate) fn new(worker: u8) -> Self {
-        assert_ne!(worker, WORKER_RESERVED, "worker 255 names listeners and wakers");
-        Self { slots: Vec::new(), free: Vec::new(), worker, live: 0 }
+        assert_ne!(
+            worker, WORKER_RESERVED,
+            "worker 255 names listeners and wakers"
+        );
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            worker,
+            live: 0,
+        }
     }
 
     /// Stores what `make` returns for the id it is given, or gives back `None` when all slots are
@@ -83,7 +97,10 @@ impl<T> Slab<T> {
             Some(index) => index as usize,
             None if self.slots.len() < SLOTS_MAX => {
                 let index = self.slots.len();
-                self.slots.push(Slot { id: Id::new(index as u32, self.worker, 1), value: None });
+                self.slots.push(Slot {
+                    id: Id::new(index as u32, self.worker, 1),
+                    value: None,
+                });
                 index
             }
             None => return None,
@@ -97,7 +114,10 @@ impl<T> Slab<T> {
     /// Takes the value out. The id turns stale at once; a slot whose generation is used up is never
     /// filled again, so that no id can ever come back to life.
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
-        let slot = self.slots.get_mut(id.index()).filter(|slot| slot.id == id)?;
+        let slot = self
+            .slots
+            .get_mut(id.index())
+            .filter(|slot| slot.id == id)?;
         let value = slot.value.take()?;
         self.live -= 1;
         if let Some(next) = slot.id.generation().checked_add(1) {
@@ -110,13 +130,21 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get(&self, id: Id) -> Option<&T> {
         let slot = self.slots.get(id.index())?;
-        if slot.id == id { slot.value.as_ref() } else { None }
+        if slot.id == id {
+            slot.value.as_ref()
+        } else {
+            None
+        }
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.index())?;
-        if slot.id == id { slot.value.as_mut() } else { None }
+        if slot.id == id {
+            slot.value.as_mut()
+        } else {
+            None
+        }
     }
 
     /// How many values are stored.
@@ -126,7 +154,10 @@ impl<T> Slab<T> {
 
     /// The ids of everything stored, in slot order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = Id> + '_ {
-        self.slots.iter().filter(|slot| slot.value.is_some()).map(|slot| slot.id)
+        self.slots
+            .iter()
+            .filter(|slot| slot.value.is_some())
+            .map(|slot| slot.id)
     }
 }
 
@@ -137,7 +168,10 @@ mod tests {
     #[test]
     fn an_id_keeps_its_three_parts_apart() {
         let id = Id::new(0xff_ffff, 7, 0xdead_beef);
-        assert_eq!((id.index(), id.worker(), id.generation()), (0xff_ffff, 7, 0xdead_beef));
+        assert_eq!(
+            (id.index(), id.worker(), id.generation()),
+            (0xff_ffff, 7, 0xdead_beef)
+        );
         assert_eq!(Id::from_bits(id.to_bits()), id);
     }
 

@@ -31,8 +31,14 @@ pub(crate) struct Wheel<K> {
 
 impl<K> Wheel<K> {
     pub(crate) fn new() -> Self {
-        let level = || Level { occupied: 0, slots: std::array::from_fn(|_| Vec::new()) };
-        Self { now: 0, levels: std::array::from_fn(|_| level()) }
+        let level = || Level {
+            occupied: 0,
+            slots: std::array::from_fn(|_| Vec::new()),
+        };
+        Self {
+            now: 0,
+            levels: std::array::from_fn(|_| level()),
+        }
     }
 
     /// Adds `key`, to come up once the wheel is advanced to `deadline`; a deadline that has passed
@@ -74,7 +80,9 @@ impl<K> Wheel<K> {
             let start = (self.now >> shift) + u64::from(ahead);
             Some((level, slot, start << shift))
         };
-        (0..LEVELS).filter_map(candidate).min_by_key(|&(_, _, deadline)| deadline)
+        (0..LEVELS)
+            .filter_map(candidate)
+            .min_by_key(|&(_, _, deadline)| deadline)
     }
 
     /// Moves the wheel to `now` and appends every key that came up to `expired`, in the order of
@@ -111,7 +119,9 @@ mod tests {
 
     #[test]
     fn an_entry_comes_up_at_its_tick_and_not_before() {
-        for deadline in [1, 2, 63, 64, 65, 4095, 4096, 4097, 262_143, 262_144, 75_000, 16_777_216] {
+        for deadline in [
+            1, 2, 63, 64, 65, 4095, 4096, 4097, 262_143, 262_144, 75_000, 16_777_216,
+        ] {
             let mut wheel = Wheel::new();
             wheel.insert(deadline, 7);
             assert_eq!(drain(&mut wheel, deadline - 1), [], "{deadline} came early");
@@ -160,10 +170,15 @@ mod tests {
                 let span = 1 << next(18);
                 now += next(span);
                 let due = list.iter().map(|entry| entry.0).min().unwrap_or(u64::MAX);
-                assert!(wheel.next_deadline().is_none_or(|tick| tick <= due), "late at {now}");
+                assert!(
+                    wheel.next_deadline().is_none_or(|tick| tick <= due),
+                    "late at {now}"
+                );
                 let mut expired = drain(&mut wheel, now);
-                let mut expected: Vec<u32> =
-                    list.extract_if(.., |entry| entry.0 <= now).map(|entry| entry.1).collect();
+                let mut expected: Vec<u32> = list
+                    .extract_if(.., |entry| entry.0 <= now)
+                    .map(|entry| entry.1)
+                    .collect();
                 expired.sort_unstable();
                 expected.sort_unstable();
                 assert_eq!(expired, expected, "at {now}");

@@ -92,7 +92,14 @@ impl BodyDecoder {
             BodyLength::Fixed(length) => (State::Fixed, length),
             BodyLength::Chunked => (State::SizeFirst, 0),
         };
-        Self { state, remaining, total: 0, extension_bytes: 0, trailer_bytes: 0, size_digits: 0 }
+        Self {
+            state,
+            remaining,
+            total: 0,
+            extension_bytes: 0,
+            trailer_bytes: 0,
+            size_digits: 0,
+        }
     }
 
     /// Whether the end of the body has been found.
@@ -109,6 +116,11 @@ impl BodyDecoder {
         }
     }
 
+    /// Bytes of content found so far.
+    pub fn received(&self) -> u64 {
+        self.total
+    }
+
     /// Consumes a prefix of `bytes`, up to and including the first run of content.
     ///
     /// # Errors
@@ -121,7 +133,9 @@ impl BodyDecoder {
                 State::Failed(error) => return Err(error),
                 _ if at == bytes.len() => return Ok(BodyStep::Need { used: at }),
                 State::Fixed | State::Data => {
-                    return self.data(at, bytes.len() - at, limits).map_err(|e| self.fail(e));
+                    return self
+                        .data(at, bytes.len() - at, limits)
+                        .map_err(|e| self.fail(e));
                 }
                 _ => match self.framing(bytes[at], limits) {
                     Ok(next) => self.state = next,
@@ -150,7 +164,11 @@ impl BodyDecoder {
             return Err(ProtocolError::BodyTooLarge);
         }
         if self.remaining == 0 {
-            self.state = if self.state == State::Fixed { State::Done } else { State::DataCr };
+            self.state = if self.state == State::Fixed {
+                State::Done
+            } else {
+                State::DataCr
+            };
         }
         Ok(BodyStep::Data { skip, len })
     }
@@ -196,7 +214,11 @@ impl BodyDecoder {
                 if self.remaining > limits.body_bytes_max.saturating_sub(self.total) {
                     return Err(ProtocolError::BodyTooLarge);
                 }
-                Ok(if self.remaining == 0 { S::TrailerFirst } else { S::Data })
+                Ok(if self.remaining == 0 {
+                    S::TrailerFirst
+                } else {
+                    S::Data
+                })
             }
             (S::DataCr, b'\r', _) => Ok(S::DataLf),
             (S::DataLf, b'\n', _) => Ok(S::SizeFirst),
@@ -232,7 +254,9 @@ impl BodyDecoder {
             (S::ExtensionValue, b'"') => S::ExtensionQuoted,
             (S::ExtensionQuoted, b'"') => S::ExtensionQuotedEnd,
             (S::ExtensionQuoted, b'\\') => S::ExtensionEscape,
-            (S::ExtensionQuoted | S::ExtensionEscape, _) if is_field_byte(byte) => S::ExtensionQuoted,
+            (S::ExtensionQuoted | S::ExtensionEscape, _) if is_field_byte(byte) => {
+                S::ExtensionQuoted
+            }
             _ => return Err(ProtocolError::Chunk),
         })
     }
@@ -244,7 +268,11 @@ impl BodyDecoder {
             return Ok(S::EndLf);
         }
         if self.state == S::EndLf {
-            return if byte == b'\n' { Ok(S::Done) } else { Err(ProtocolError::Trailer) };
+            return if byte == b'\n' {
+                Ok(S::Done)
+            } else {
+                Err(ProtocolError::Trailer)
+            };
         }
         self.trailer_bytes += 1;
         if self.trailer_bytes > limits.trailer_bytes_max {
@@ -265,8 +293,11 @@ impl BodyDecoder {
 mod tests {
     use super::*;
 
-    const LIMITS: BodyLimits =
-        BodyLimits { body_bytes_max: 1000, chunk_extension_bytes_max: 20, trailer_bytes_max: 30 };
+    const LIMITS: BodyLimits = BodyLimits {
+        body_bytes_max: 1000,
+        chunk_extension_bytes_max: 20,
+        trailer_bytes_max: 30,
+    };
 
     /// The content, and how many bytes the body took; `None` when it is not complete.
     type Outcome = Result<Option<(Vec<u8>, usize)>, ProtocolError>;
@@ -292,7 +323,11 @@ mod tests {
                         return Ok(Some((content, used_total + at + used)));
                     }
                     Err(error) => {
-                        assert_eq!(decoder.decode(b"0", &LIMITS), Err(error), "it must stay failed");
+                        assert_eq!(
+                            decoder.decode(b"0", &LIMITS),
+                            Err(error),
+                            "it must stay failed"
+                        );
                         return Err(error);
                     }
                 }
@@ -306,7 +341,11 @@ mod tests {
         let whole = run(length, [bytes]);
         assert_eq!(run(length, bytes.chunks(1)), whole, "byte by byte");
         for cut in 0..=bytes.len() {
-            assert_eq!(run(length, [&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+            assert_eq!(
+                run(length, [&bytes[..cut], &bytes[cut..]]),
+                whole,
+                "cut at {cut}"
+            );
         }
         whole
     }
@@ -315,9 +354,15 @@ mod tests {
     fn by_length() {
         assert_eq!(check(BodyLength::None, b"GET"), Ok(Some((vec![], 0))));
         assert_eq!(check(BodyLength::Fixed(0), b"GET"), Ok(Some((vec![], 0))));
-        assert_eq!(check(BodyLength::Fixed(3), b"abcGET"), Ok(Some((b"abc".to_vec(), 3))));
+        assert_eq!(
+            check(BodyLength::Fixed(3), b"abcGET"),
+            Ok(Some((b"abc".to_vec(), 3)))
+        );
         assert_eq!(check(BodyLength::Fixed(3), b"ab"), Ok(None));
-        assert_eq!(check(BodyLength::Fixed(1001), &[0; 1001]), Err(ProtocolError::BodyTooLarge));
+        assert_eq!(
+            check(BodyLength::Fixed(1001), &[0; 1001]),
+            Err(ProtocolError::BodyTooLarge)
+        );
         assert!(check(BodyLength::Fixed(1000), &[0; 1000]).is_ok());
     }
 
@@ -337,9 +382,17 @@ mod tests {
             ("0\r\nA: b\r\nC:\r\n\r\n", ""),
         ] {
             let expected = Ok(Some((content.as_bytes().to_vec(), bytes.len())));
-            assert_eq!(check(BodyLength::Chunked, bytes.as_bytes()), expected, "{bytes:?}");
+            assert_eq!(
+                check(BodyLength::Chunked, bytes.as_bytes()),
+                expected,
+                "{bytes:?}"
+            );
             let followed = [bytes.as_bytes(), b"GET /"].concat();
-            assert_eq!(check(BodyLength::Chunked, &followed), expected, "{bytes:?} and more");
+            assert_eq!(
+                check(BodyLength::Chunked, &followed),
+                expected,
+                "{bytes:?} and more"
+            );
         }
     }
 
@@ -373,7 +426,10 @@ mod tests {
             ("100000005\r\n", BodyTooLarge),
             ("ffffffffffffffff\r\n", BodyTooLarge),
             ("1;aaaaaaaaaaaaaaaaaaaa\r\n", ChunkTooLarge),
-            ("0\r\nabcdefghij: abcdefghijklmnopqrstuvwxyz\r\n\r\n", ChunkTooLarge),
+            (
+                "0\r\nabcdefghij: abcdefghijklmnopqrstuvwxyz\r\n\r\n",
+                ChunkTooLarge,
+            ),
             ("0\r\n\n", Trailer),
             ("0\r\n\rX", Trailer),
             ("0\r\n: b\r\n", Trailer),
@@ -383,7 +439,11 @@ mod tests {
             ("0\r\na: b\n", Trailer),
             ("0\r\n a: b\r\n", Trailer),
         ] {
-            assert_eq!(check(BodyLength::Chunked, bytes.as_bytes()), Err(expected), "{bytes:?}");
+            assert_eq!(
+                check(BodyLength::Chunked, bytes.as_bytes()),
+                Err(expected),
+                "{bytes:?}"
+            );
         }
     }
 
@@ -391,15 +451,24 @@ mod tests {
     fn the_limits_count_totals_and_hold_on_both_sides() {
         let chunk = format!("64\r\n{}\r\n", "x".repeat(100));
         let chunks = |n: usize| chunk.repeat(n) + "0\r\n\r\n";
-        assert!(matches!(check(BodyLength::Chunked, chunks(10).as_bytes()), Ok(Some(_))));
+        assert!(matches!(
+            check(BodyLength::Chunked, chunks(10).as_bytes()),
+            Ok(Some(_))
+        ));
         let over = check(BodyLength::Chunked, chunks(11).as_bytes());
         assert_eq!(over, Err(ProtocolError::BodyTooLarge));
         let extensions = |n: usize| "1;abc\r\nx\r\n".repeat(n) + "0\r\n\r\n";
-        assert!(matches!(check(BodyLength::Chunked, extensions(5).as_bytes()), Ok(Some(_))));
+        assert!(matches!(
+            check(BodyLength::Chunked, extensions(5).as_bytes()),
+            Ok(Some(_))
+        ));
         let over = check(BodyLength::Chunked, extensions(6).as_bytes());
         assert_eq!(over, Err(ProtocolError::ChunkTooLarge));
         let trailers = |n: usize| format!("0\r\n{}\r\n", "ab: cdefgh\r\n".repeat(n));
-        assert!(matches!(check(BodyLength::Chunked, trailers(2).as_bytes()), Ok(Some(_))));
+        assert!(matches!(
+            check(BodyLength::Chunked, trailers(2).as_bytes()),
+            Ok(Some(_))
+        ));
         let over = check(BodyLength::Chunked, trailers(3).as_bytes());
         assert_eq!(over, Err(ProtocolError::ChunkTooLarge));
     }

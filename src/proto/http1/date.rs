@@ -59,7 +59,10 @@ mod tests {
             (1_735_689_599, "Tue, 31 Dec 2024 23:59:59"),
         ] {
             let expected = format!("Date: {expected} GMT\r\n");
-            assert_eq!(line(unix_s).escape_ascii().to_string(), expected.as_bytes().escape_ascii().to_string());
+            assert_eq!(
+                line(unix_s).escape_ascii().to_string(),
+                expected.as_bytes().escape_ascii().to_string()
+            );
         }
     }
 }

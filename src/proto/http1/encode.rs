@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn lines() {
         assert_eq!(text(|out| status_line(out, 200)), "HTTP/1.1 200 OK\r\n");
-        assert_eq!(text(|out| status_line(out, 404)), "HTTP/1.1 404 Not Found\r\n");
+        assert_eq!(
+            text(|out| status_line(out, 404)),
+            "HTTP/1.1 404 Not Found\r\n"
+        );
         assert_eq!(text(|out| status_line(out, 299)), "HTTP/1.1 299 \r\n");
         assert_eq!(text(|out| header(out, b"A", b"b")), "A: b\r\n");
         assert_eq!(text(|out| content_length(out, 0)), "Content-Length: 0\r\n");

@@ -107,7 +107,11 @@ impl Seen {
         }
         Ok(Framing {
             body,
-            keep_alive: if modern { !self.close } else { self.keep_alive && !self.close },
+            keep_alive: if modern {
+                !self.close
+            } else {
+                self.keep_alive && !self.close
+            },
             // An HTTP/1.0 client's expectation is ignored (RFC 9110 section 10.1.1).
             expect_continue: self.expect_continue && modern && !empty,
         })
@@ -159,7 +163,10 @@ mod tests {
     fn framing(minor: u8, headers: &[(&str, &str)]) -> Result<Framing, ProtocolError> {
         let headers: Vec<Header<'_>> = headers
             .iter()
-            .map(|&(name, value)| Header { name, value: value.as_bytes() })
+            .map(|&(name, value)| Header {
+                name,
+                value: value.as_bytes(),
+            })
             .collect();
         check("POST", minor, &headers)
     }
@@ -184,7 +191,14 @@ mod tests {
             let found = framing(1, &[("Host", "x"), ("content-Length", value)]);
             assert_eq!(found.map(|framing| framing.body), expected, "{value:?}");
         }
-        let twice = framing(1, &[("Host", "x"), ("Content-Length", "3"), ("Content-Length", "3")]);
+        let twice = framing(
+            1,
+            &[
+                ("Host", "x"),
+                ("Content-Length", "3"),
+                ("Content-Length", "3"),
+            ],
+        );
         assert_eq!(twice, Err(ProtocolError::ContentLength));
     }
 
@@ -209,7 +223,10 @@ mod tests {
             assert_eq!(found.map(|framing| framing.body), expected, "{value:?}");
         }
         let chunked = ("Transfer-Encoding", "chunked");
-        assert_eq!(framing(1, &[("Host", "x"), chunked, chunked]), Err(TransferEncoding));
+        assert_eq!(
+            framing(1, &[("Host", "x"), chunked, chunked]),
+            Err(TransferEncoding)
+        );
         assert_eq!(framing(0, &[chunked]), Err(TransferEncoding));
         let both = framing(1, &[("Host", "x"), chunked, ("Content-Length", "3")]);
         assert_eq!(both, Err(ProtocolError::LengthConflict));
@@ -228,15 +245,22 @@ mod tests {
             (0, "keep-alive, close", false),
         ] {
             let found = framing(minor, &[("Host", "x"), ("Connection", value)]);
-            assert_eq!(found.map(|framing| framing.keep_alive), Ok(keep_alive), "{minor} {value}");
+            assert_eq!(
+                found.map(|framing| framing.keep_alive),
+                Ok(keep_alive),
+                "{minor} {value}"
+            );
         }
     }
 
     #[test]
     fn expectations() {
         let expect = |minor, value| {
-            framing(minor, &[("Host", "x"), ("Expect", value), ("Content-Length", "3")])
-                .map(|framing| framing.expect_continue)
+            framing(
+                minor,
+                &[("Host", "x"), ("Expect", value), ("Content-Length", "3")],
+            )
+            .map(|framing| framing.expect_continue)
         };
         assert_eq!(expect(1, "100-Continue"), Ok(true));
         assert_eq!(expect(0, "100-continue"), Ok(false));

@@ -62,7 +62,11 @@ pub fn parse<'a>(
     limits: &HeadLimits,
 ) -> Result<Option<(Head<'a>, usize)>, ProtocolError> {
     let clipped = bytes.len() >= limits.head_bytes_max;
-    let bytes = if clipped { &bytes[..limits.head_bytes_max] } else { bytes };
+    let bytes = if clipped {
+        &bytes[..limits.head_bytes_max]
+    } else {
+        bytes
+    };
     let mut request = httparse::Request::new(&mut []);
     let slots = &mut slots[..limits.header_count_max];
     match request.parse_with_uninit_headers(bytes, slots) {
@@ -95,7 +99,16 @@ fn finish<'a>(
     target::check(method, target)?;
     let headers: &'a [Header<'a>] = request.headers;
     let framing = framing::check(method, version_minor, headers)?;
-    Ok((Head { method, target, version_minor, headers, framing }, bytes.len()))
+    Ok((
+        Head {
+            method,
+            target,
+            version_minor,
+            headers,
+            framing,
+        },
+        bytes.len(),
+    ))
 }
 
 /// httparse takes a lone LF for a line end, as RFC 9112 section 2.2 lets a recipient do. Others on
@@ -113,7 +126,9 @@ fn unfinished_target_len(bytes: &[u8]) -> Option<usize> {
     let line = skip_empty_lines(bytes);
     let start = memchr::memchr(b' ', line)? + 1;
     let target = &line[start..];
-    memchr::memchr3(b' ', b'\r', b'\n', target).is_none().then_some(target.len())
+    memchr::memchr3(b' ', b'\r', b'\n', target)
+        .is_none()
+        .then_some(target.len())
 }
 
 fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
@@ -130,7 +145,9 @@ fn explain(error: httparse::Error, bytes: &[u8], limits: &HeadLimits) -> Protoco
     let method = line.iter().take_while(|&&byte| is_token_byte(byte)).count();
     // A target over its limit was so before anything behind it was wrong.
     if method > 0 && line.get(method) == Some(&b' ') {
-        let target = line[method + 1..].iter().take_while(|&&byte| byte > b' ' && byte != 0x7f);
+        let target = line[method + 1..]
+            .iter()
+            .take_while(|&&byte| byte > b' ' && byte != 0x7f);
         if target.count() > limits.target_bytes_max {
             return ProtocolError::TargetTooLong;
         }
@@ -163,8 +180,11 @@ fn is_other_version(line: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const LIMITS: HeadLimits =
-        HeadLimits { head_bytes_max: 400, header_count_max: 4, target_bytes_max: 40 };
+    const LIMITS: HeadLimits = HeadLimits {
+        head_bytes_max: 400,
+        header_count_max: 4,
+        target_bytes_max: 40,
+    };
 
     fn outcome(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let mut slots = header_slots();
@@ -175,7 +195,10 @@ mod tests {
     fn check(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let whole = outcome(bytes);
         let grown = (0..=bytes.len()).map(|len| outcome(&bytes[..len]));
-        let first = grown.into_iter().find(|outcome| *outcome != Ok(None)).unwrap_or(Ok(None));
+        let first = grown
+            .into_iter()
+            .find(|outcome| *outcome != Ok(None))
+            .unwrap_or(Ok(None));
         assert_eq!(whole, first, "cut: {:?}", bytes.escape_ascii().to_string());
         whole
     }
@@ -213,24 +236,43 @@ mod tests {
 
     #[test]
     fn each_limit_on_both_sides() {
-        let target = |len: usize| format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(len - 1));
+        let target =
+            |len: usize| format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(len - 1));
         assert!(matches!(check(target(40).as_bytes()), Ok(Some(_))));
-        assert_eq!(check(target(41).as_bytes()), Err(ProtocolError::TargetTooLong));
-        assert_eq!(check(target(900).as_bytes()), Err(ProtocolError::TargetTooLong));
+        assert_eq!(
+            check(target(41).as_bytes()),
+            Err(ProtocolError::TargetTooLong)
+        );
+        assert_eq!(
+            check(target(900).as_bytes()),
+            Err(ProtocolError::TargetTooLong)
+        );
 
         let count = |n: usize| {
-            format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(n - 1))
+            format!(
+                "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+                "a: b\r\n".repeat(n - 1)
+            )
         };
         assert!(matches!(check(count(4).as_bytes()), Ok(Some(_))));
         assert_eq!(check(count(5).as_bytes()), Err(ProtocolError::HeadTooLarge));
 
         let bytes = |len: usize| {
             let rest = "GET / HTTP/1.1\r\nHost: x\r\na: \r\n\r\n".len();
-            format!("GET / HTTP/1.1\r\nHost: x\r\na: {}\r\n\r\n", "b".repeat(len - rest))
+            format!(
+                "GET / HTTP/1.1\r\nHost: x\r\na: {}\r\n\r\n",
+                "b".repeat(len - rest)
+            )
         };
         assert_eq!(check(bytes(400).as_bytes()), Ok(Some(400)));
-        assert_eq!(check(bytes(401).as_bytes()), Err(ProtocolError::HeadTooLarge));
+        assert_eq!(
+            check(bytes(401).as_bytes()),
+            Err(ProtocolError::HeadTooLarge)
+        );
         let long_then_wrong = format!("GET /{} HTTP/1.1\r\nbad header\r\n\r\n", "a".repeat(60));
-        assert_eq!(check(long_then_wrong.as_bytes()), Err(ProtocolError::TargetTooLong));
+        assert_eq!(
+            check(long_then_wrong.as_bytes()),
+            Err(ProtocolError::TargetTooLong)
+        );
     }
 }

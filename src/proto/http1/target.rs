@@ -10,7 +10,9 @@ pub(super) fn check(method: &str, target: &str) -> Result<(), ProtocolError> {
     }
     if method == "CONNECT" {
         // Authority-form, a tunnel: a form of its own, and not implemented here.
-        let authority = target.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty());
+        let authority = target
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.is_empty());
         return Err(if authority && is_authority(target.as_bytes()) {
             ProtocolError::MethodNotImplemented
         } else {
@@ -21,7 +23,11 @@ pub(super) fn check(method: &str, target: &str) -> Result<(), ProtocolError> {
         return Ok(());
     }
     if target == "*" {
-        return if method == "OPTIONS" { Ok(()) } else { Err(ProtocolError::Target) };
+        return if method == "OPTIONS" {
+            Ok(())
+        } else {
+            Err(ProtocolError::Target)
+        };
     }
     match after_scheme(target) {
         Some(rest) if is_authority(&rest.as_bytes()[..authority_len(rest)]) => Ok(()),
@@ -60,7 +66,9 @@ fn authority_len(rest: &str) -> usize {
 /// (RFC 9110 section 4.2.4), and not empty.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = if bytes.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', bytes) else { return false };
+        let Some(end) = memchr::memchr(b']', bytes) else {
+            return false;
+        };
         let literal = &bytes[1..end];
         if !is_ip_literal(literal) {
             return false;
@@ -84,7 +92,9 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
 
 /// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
 fn is_ip_literal(bytes: &[u8]) -> bool {
-    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Ok(text) = str::from_utf8(bytes) else {
+        return false;
+    };
     // Parses text only; it opens nothing.
     text.parse::<core::net::Ipv6Addr>().is_ok()
 }
@@ -105,10 +115,18 @@ mod tests {
             ("GET", "a/b", Err(ProtocolError::Target)),
             ("GET", "ftp://example.com/", Err(ProtocolError::Target)),
             ("GET", "http:///x", Err(ProtocolError::Target)),
-            ("GET", "http://user@example.com/", Err(ProtocolError::Target)),
+            (
+                "GET",
+                "http://user@example.com/",
+                Err(ProtocolError::Target),
+            ),
             ("GET", "/a#b", Err(ProtocolError::Target)),
             ("GET", "/\"", Err(ProtocolError::Target)),
-            ("CONNECT", "example.com:443", Err(ProtocolError::MethodNotImplemented)),
+            (
+                "CONNECT",
+                "example.com:443",
+                Err(ProtocolError::MethodNotImplemented),
+            ),
             ("CONNECT", "/", Err(ProtocolError::Target)),
             ("CONNECT", "example.com", Err(ProtocolError::Target)),
         ] {
@@ -137,7 +155,9 @@ mod tests {
         for good in ["a", "a.b:80", "[::1]", "[::1]:65535", "1.2.3.4", "a:"] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
-        for bad in ["", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a:123456"] {
+        for bad in [
+            "", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a:123456",
+        ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
     }

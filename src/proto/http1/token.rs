@@ -31,7 +31,9 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
 
 pub(super) fn is_target(bytes: &[u8]) -> bool {
     // No early exit: targets are short and nearly always good.
-    bytes.iter().fold(true, |good, &byte| good & TARGET[byte as usize])
+    bytes
+        .iter()
+        .fold(true, |good, &byte| good & TARGET[byte as usize])
 }
 
 pub(super) fn is_reg_name(bytes: &[u8]) -> bool {
@@ -40,13 +42,18 @@ pub(super) fn is_reg_name(bytes: &[u8]) -> bool {
 
 /// Whether `bytes` is a `token` (RFC 9110 section 5.6.2): a method, a header name.
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().fold(true, |good, &byte| good & TOKEN[byte as usize])
+    !bytes.is_empty()
+        && bytes
+            .iter()
+            .fold(true, |good, &byte| good & TOKEN[byte as usize])
 }
 
 /// Whether `bytes` may be sent as a field value (RFC 9110 section 5.5): no CR, LF, NUL or other
 /// control byte but HTAB.
 pub fn is_field_value(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |good, &byte| good & is_field_byte(byte))
+    bytes
+        .iter()
+        .fold(true, |good, &byte| good & is_field_byte(byte))
 }
 
 pub(super) fn is_field_byte(byte: u8) -> bool {

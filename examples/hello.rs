@@ -1,0 +1,13 @@
+//! The smallest server: `cargo run --release --example hello`, then open the printed address.
+#![allow(clippy::print_stdout, reason = "it says where it listens")]
+
+mod support;
+
+fn main() -> keirin::Result<()> {
+    support::serve(|app| {
+        app.get("/", |mut res, _req| {
+            res.header("Content-Type", b"text/html; charset=utf-8");
+            res.end(b"Hello world!")
+        });
+    })
+}

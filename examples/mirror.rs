@@ -1,0 +1,17 @@
+//! Answers every request with its own body, and its method and target in headers.
+#![allow(clippy::print_stdout, reason = "it says where it listens")]
+
+mod support;
+
+/// Bodies are collected in memory up to this size.
+const BODY_BYTES_MAX: usize = 256 << 20;
+
+fn main() -> keirin::Result<()> {
+    support::serve(|app| {
+        app.any("/*", |mut res, req| {
+            res.header("x-method", req.method().as_bytes());
+            res.header("x-target", req.target().as_bytes());
+            res.collect_body(BODY_BYTES_MAX, |res, body| res.end(&body))
+        });
+    })
+}

@@ -1,0 +1,94 @@
+//! Registering routes.
+
+use super::request::Request;
+use super::response::{Reply, Response};
+use super::router::Router;
+use super::routes::Handler;
+use crate::error::Error;
+use crate::proto::http1::is_token;
+
+/// The routes of one worker. A server's setup function is called with one for each worker.
+///
+/// Patterns are made of segments: text, `:name` for any segment that is not empty, `*` at the end
+/// for everything from there on. Per segment text is tried before `:name` before `*`, whatever the
+/// order of registration; a handler that returns [`Response::next`] leaves the request to the next
+/// match. A method's own routes are tried before those of [`any`](Self::any). The same method and
+/// pattern again replaces the route. Paths are compared as they are sent.
+///
+/// What no route answers is 404, or 405 with `Allow` where the path has routes for other methods;
+/// OPTIONS is answered by itself, and HEAD by the routes for GET.
+pub struct App<U: 'static = ()> {
+    pub(super) router: Router,
+    pub(super) handlers: Vec<Handler<U>>,
+    pub(super) error: Option<Error>,
+}
+
+/// A method that registers a route for the HTTP method of its name.
+macro_rules! methods {
+    ($($name:ident $method:literal,)+) => {
+        $(#[doc = concat!("Adds a route for ", $method, ".")]
+        pub fn $name<F>(&mut self, pattern: &str, handler: F) -> &mut Self
+        where
+            F: Fn(Response<'_, U>, &Request<'_>) -> Reply + 'static,
+        {
+            self.method($method, pattern, handler)
+        })+
+    };
+}
+
+impl<U: 'static> App<U> {
+    pub(super) fn new() -> Self {
+        Self {
+            router: Router::default(),
+            handlers: Vec::new(),
+            error: None,
+        }
+    }
+
+    methods! {
+        get "GET",
+        post "POST",
+        put "PUT",
+        patch "PATCH",
+        delete "DELETE",
+        head "HEAD",
+        options "OPTIONS",
+        trace "TRACE",
+    }
+
+    /// Adds a route for a method of any name. A malformed method or pattern makes the server's
+    /// start fail with [`Error::Route`].
+    pub fn method<F>(&mut self, method: &str, pattern: &str, handler: F) -> &mut Self
+    where
+        F: Fn(Response<'_, U>, &Request<'_>) -> Reply + 'static,
+    {
+        if !is_token(method.as_bytes()) {
+            self.error
+                .get_or_insert_with(|| Error::Route(format!("{method} {pattern}")));
+            return self;
+        }
+        self.add(Some(method), pattern, Box::new(handler))
+    }
+
+    /// Adds a route for every method.
+    pub fn any<F>(&mut self, pattern: &str, handler: F) -> &mut Self
+    where
+        F: Fn(Response<'_, U>, &Request<'_>) -> Reply + 'static,
+    {
+        self.add(None, pattern, Box::new(handler))
+    }
+
+    fn add(&mut self, method: Option<&str>, pattern: &str, handler: Handler<U>) -> &mut Self {
+        match self.router.add(method, pattern) {
+            Ok(route) => {
+                debug_assert_eq!(route, self.handlers.len());
+                self.handlers.push(handler);
+            }
+            Err(_) => {
+                self.error
+                    .get_or_insert_with(|| Error::Route(pattern.to_owned()));
+            }
+        }
+        self
+    }
+}

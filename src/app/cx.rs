@@ -1,0 +1,127 @@
+//! The loop as callbacks see it, and as other threads do.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::response::Response;
+use crate::engine::{self, Command, ResponseId, State, TimerId};
+use crate::error::Misuse;
+use crate::util::inbox::Refused;
+
+/// Access to the worker from within a callback.
+pub struct Cx<'a, U = ()> {
+    pub(super) state: &'a mut State<U>,
+}
+
+impl<'a, U: 'static> Cx<'a, U> {
+    #[cfg(feature = "testing")]
+    pub(crate) fn new(state: &'a mut State<U>) -> Self {
+        Self { state }
+    }
+
+    /// The value that this worker keeps for the app.
+    pub fn state(&self) -> &U {
+        &self.state.user
+    }
+
+    /// The value that this worker keeps for the app, to change.
+    pub fn state_mut(&mut self) -> &mut U {
+        &mut self.state.user
+    }
+
+    /// The guard of an answer that was kept for later.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] when the peer has left or the connection is at another request,
+    /// [`Misuse::AlreadyEnded`] when the answer is complete.
+    pub fn response(&mut self, id: ResponseId) -> Result<Response<'_, U>, Misuse> {
+        self.state.check_owed(id)?;
+        Ok(Response {
+            state: self.state,
+            id,
+        })
+    }
+
+    /// Calls `f` after the present callback, before the loop waits.
+    pub fn defer(&mut self, f: impl FnOnce(&mut Cx<'_, U>) + 'static) {
+        self.state
+            .defer(Box::new(move |state| f(&mut Cx { state })));
+    }
+
+    /// Calls `f` once `delay` has passed, at millisecond precision. `None` if 2^24 timers are
+    /// armed already.
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        f: impl FnOnce(&mut Cx<'_, U>) + 'static,
+    ) -> Option<TimerId> {
+        let delay_ms = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        self.state
+            .after(delay_ms, Box::new(move |state| f(&mut Cx { state })))
+    }
+
+    /// Disarms a timer; false when it has come up already.
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        self.state.cancel(timer)
+    }
+
+    /// A way into this worker from other threads.
+    pub fn remote(&self) -> Remote<U> {
+        Remote(self.state.remote().clone())
+    }
+}
+
+/// A way into one worker from any thread.
+pub struct Remote<U = ()>(pub(super) engine::Remote<U>);
+
+impl<U> Clone for Remote<U> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// Why a [`Remote`] did not take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// `inbox_capacity` calls are waiting: try again later.
+    Full,
+    /// The worker has stopped.
+    Stopped,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the worker's inbox is full",
+            Self::Stopped => "the worker has stopped",
+        })
+    }
+}
+
+impl std::error::Error for RemoteError {}
+
+impl<U: 'static> Remote<U> {
+    #[cfg(feature = "testing")]
+    pub(crate) fn from_engine(remote: engine::Remote<U>) -> Self {
+        Self(remote)
+    }
+
+    /// Has the worker call `f` in its next turn. Calls from one thread run in their order.
+    ///
+    /// # Errors
+    /// The call was not queued: [`RemoteError`] says why.
+    pub fn defer(
+        &self,
+        f: impl FnOnce(&mut Cx<'_, U>) + Send + 'static,
+    ) -> Result<(), RemoteError> {
+        self.send(Command::Call(Box::new(move |state| f(&mut Cx { state }))))
+    }
+
+    pub(super) fn send(&self, command: Command<U>) -> Result<(), RemoteError> {
+        self.0.send(command).map_err(|refused| match refused {
+            Refused::Full(_) => RemoteError::Full,
+            Refused::Closed(_) => RemoteError::Stopped,
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! A worker and its driver, for a thread of their own or inside a foreign loop.
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::App;
+use super::cx::Remote;
+use super::routes::Routes;
+use crate::config::Config;
+use crate::engine::worker::Worker;
+use crate::engine::{self, Command, State};
+use crate::error::Error;
+use crate::net::address::ListenAddress;
+use crate::net::driver::Driver;
+use crate::net::epoll::EpollDriver;
+use crate::net::listener::{Bound, Listener};
+use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
+
+/// What a worker is made of besides its number and its user's value.
+pub(super) struct Parts<U> {
+    pub(super) driver: EpollDriver,
+    pub(super) remote: engine::Remote<U>,
+    pub(super) config: Arc<Config>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) sink: Arc<Sink>,
+}
+
+impl<U> Parts<U> {
+    pub(super) fn new(config: Arc<Config>, sink: Arc<Sink>) -> Result<Self, Error> {
+        let driver = EpollDriver::new()?;
+        let remote = engine::Remote::new(config.inbox_capacity, driver.waker());
+        Ok(Self {
+            driver,
+            remote,
+            config,
+            counters: Arc::default(),
+            sink,
+        })
+    }
+}
+
+/// One event loop on the thread that made it.
+///
+/// A [`Server`](super::Server) runs one per core. By itself it is for programs that have a loop of
+/// their own: watch [`as_raw_fd`](AsRawFd::as_raw_fd) for reading, wait no longer than
+/// [`next_timeout`](Self::next_timeout), and call [`turn`](Self::turn) whenever either comes up.
+pub struct EventLoop<U: 'static = ()> {
+    worker: Worker<Routes<U>>,
+    driver: EpollDriver,
+    sink: Arc<Sink>,
+    bound: Vec<Bound>,
+}
+
+impl<U: 'static> EventLoop<U> {
+    /// A loop with the routes that `setup` registers and a value of the user's, which handlers
+    /// reach through [`Cx::state_mut`](super::Cx::state_mut).
+    ///
+    /// # Errors
+    /// [`Error::Route`] for a malformed route, [`Error::Io`] when the kernel gives no epoll.
+    pub fn new(config: Config, user: U, setup: impl Fn(&mut App<U>)) -> Result<Self, Error> {
+        let parts = Parts::new(Arc::new(config), Arc::new(to_stderr))?;
+        Self::from_parts(parts, 0, user, &setup)
+    }
+
+    pub(super) fn from_parts(
+        parts: Parts<U>,
+        worker: u8,
+        user: U,
+        setup: &dyn Fn(&mut App<U>),
+    ) -> Result<Self, Error> {
+        let Parts {
+            driver,
+            remote,
+            config,
+            counters,
+            sink,
+        } = parts;
+        let service = Routes::build(setup)?;
+        let state = State::new(worker, user, config, counters, remote);
+        Ok(Self {
+            worker: Worker { service, state },
+            driver,
+            sink,
+            bound: Vec::new(),
+        })
+    }
+
+    /// Has log records go to `sink`, in place of standard error.
+    pub fn on_log(&mut self, sink: impl Fn(&Record) + Send + Sync + 'static) {
+        self.sink = Arc::new(sink);
+    }
+
+    /// Listens on an address, and returns it with the port that the kernel chose.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when it does not parse, [`Error::Listen`] when it cannot be had.
+    pub fn listen(&mut self, address: &str) -> Result<ListenAddress, Error> {
+        let mut bound = Bound::new(&address.parse()?)?;
+        self.add_listener(bound.listener()?)?;
+        let address = bound.address().clone();
+        self.bound.push(bound);
+        Ok(address)
+    }
+
+    pub(super) fn add_listener(&mut self, listener: Listener) -> Result<(), Error> {
+        Ok(self.driver.listen(listener)?)
+    }
+
+    /// How long the loop may wait for its descriptor; `None` is for ever.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.worker.next_timeout_ms().map(Duration::from_millis)
+    }
+
+    /// Waits at most `timeout`, and not beyond [`next_timeout`](Self::next_timeout); then does
+    /// what there is to do. A foreign loop passes zero.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the kernel refuses to poll.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
+        let timeout = [timeout, self.next_timeout()].into_iter().flatten().min();
+        self.driver.poll(timeout)?;
+        self.worker.turn(&mut self.driver, &*self.sink);
+        Ok(())
+    }
+
+    /// Runs until [`stop`](Self::stop) is asked for, from a callback or another thread, and
+    /// everything has ended.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub fn run(&mut self) -> Result<(), Error> {
+        while !self.is_stopped() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a graceful stop: nothing new is accepted, answers that have begun are completed, and
+    /// what is not done after `grace` is cut.
+    pub fn stop(&self, grace: Duration) {
+        stop(&self.remote(), grace);
+    }
+
+    /// Whether a stop has been asked for and every connection is closed.
+    pub fn is_stopped(&self) -> bool {
+        self.worker.is_stopped()
+    }
+
+    /// A way into this loop from other threads.
+    pub fn remote(&self) -> Remote<U> {
+        Remote(self.worker.state.remote().clone())
+    }
+
+    /// What the loop has counted.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(self.worker.state.counters());
+        counts
+    }
+}
+
+/// Has a worker stop. One whose inbox is full or closed is either busy stopping or beyond help.
+pub(super) fn stop<U: 'static>(remote: &Remote<U>, grace: Duration) {
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    let _ = remote.send(Command::Stop { grace_ms });
+}
+
+impl<U: 'static> AsRawFd for EventLoop<U> {
+    /// Readable whenever there is something to do.
+    fn as_raw_fd(&self) -> RawFd {
+        self.driver.as_raw_fd()
+    }
+}
+
+impl<U: 'static> Drop for EventLoop<U> {
+    fn drop(&mut self) {
+        self.worker.state.remote().close();
+    }
+}

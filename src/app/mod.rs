@@ -1,0 +1,24 @@
+//! What users see: a server, an app with its routes, requests and the response guard.
+
+#[expect(
+    clippy::module_inception,
+    reason = "the app module is named after its main type"
+)]
+mod app;
+mod cx;
+mod event_loop;
+mod request;
+mod response;
+mod router;
+mod routes;
+mod server;
+
+pub use app::App;
+pub use cx::{Cx, Remote, RemoteError};
+pub use event_loop::EventLoop;
+pub use request::{OwnedRequest, Request};
+pub use response::{Reply, Response, TryEnd};
+#[cfg(fuzzing)]
+pub use router::fuzz_router;
+pub(crate) use routes::Routes;
+pub use server::{Server, ServerHandle};

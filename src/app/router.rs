@@ -1,0 +1,394 @@
+//! From method and path to a route. Pure; knows nothing of handlers.
+//!
+//! A tree per method and one for routes of any method. A pattern is split at `/`; each segment is
+//! text, `:name` (any segment that is not empty) or, as the last one, `*` (everything from there
+//! on). Per segment text goes before `:name` before `*`, whatever the order of registration, and a
+//! route that yields hands over to the next match in that order. A method's own routes go before
+//! those for any method. Paths are compared as they were sent: case counts, nothing is decoded, no
+//! dot segment is resolved, and a trailing `/` is a segment of its own that is empty.
+
+/// Parameters that a pattern can have.
+pub(crate) const PARAMETERS_MAX: usize = 16;
+
+/// Where a path's parameters stand in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parameters {
+    spans: [(u32, u32); PARAMETERS_MAX],
+    count: usize,
+}
+
+impl Parameters {
+    pub(crate) fn get<'a>(&self, index: usize, path: &'a str) -> Option<&'a str> {
+        let (start, end) = *self.spans[..self.count].get(index)?;
+        path.get(start as usize..end as usize)
+    }
+}
+
+/// A malformed pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadPattern;
+
+#[derive(Default)]
+struct Node {
+    /// Children for text, sorted.
+    texts: Vec<(Box<str>, usize)>,
+    parameter: Option<usize>,
+    route: Option<usize>,
+    /// The route of a `*` below this node.
+    rest: Option<usize>,
+}
+
+struct Tree(Vec<Node>);
+
+struct Route {
+    names: Vec<Box<str>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Router {
+    methods: Vec<(Box<str>, Tree)>,
+    any: Tree,
+    routes: Vec<Route>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self(vec![Node::default()])
+    }
+}
+
+impl Router {
+    /// Adds a route and returns its index. The same method and pattern again replaces the route,
+    /// whose index is never returned by a search from then on. `None` is any method.
+    pub(crate) fn add(&mut self, method: Option<&str>, pattern: &str) -> Result<usize, BadPattern> {
+        let path = pattern.strip_prefix('/').ok_or(BadPattern)?;
+        let segments: Vec<&str> = path.split('/').collect();
+        let names = check(&segments)?;
+        let tree = match method {
+            None => &mut self.any,
+            Some(method) => {
+                let at = self.methods.iter().position(|(name, _)| **name == *method);
+                let at = at.unwrap_or_else(|| {
+                    self.methods.push((method.into(), Tree::default()));
+                    self.methods.len() - 1
+                });
+                &mut self.methods[at].1
+            }
+        };
+        let route = self.routes.len();
+        tree.add(&segments, route);
+        self.routes.push(Route { names });
+        Ok(route)
+    }
+
+    /// The names of a route's parameters, in the order of the pattern.
+    pub(crate) fn names(&self, route: usize) -> &[Box<str>] {
+        &self.routes[route].names
+    }
+
+    /// Visits the method's routes that match, and then those for any method, in the order of the
+    /// rules above, until `visit` returns true. Returns whether it did.
+    pub(crate) fn find(
+        &self,
+        method: &str,
+        path: &str,
+        visit: &mut dyn FnMut(usize, &Parameters) -> bool,
+    ) -> bool {
+        let own = self.tree(method).into_iter();
+        // A GET route answers HEAD as well, unless there is one for HEAD.
+        let get = (method == "HEAD").then(|| self.tree("GET")).flatten();
+        let mut parameters = Parameters::default();
+        own.chain(get)
+            .chain([&self.any])
+            .any(|tree| tree.find(0, path, Some(1), &mut parameters, visit))
+    }
+
+    fn tree(&self, method: &str) -> Option<&Tree> {
+        self.methods
+            .iter()
+            .find(|(name, _)| **name == *method)
+            .map(|(_, tree)| tree)
+    }
+
+    /// Methods that have a route of their own, matching `path` or, for `None`, any.
+    pub(crate) fn methods(&self, path: Option<&str>) -> impl Iterator<Item = &str> {
+        let matches = move |tree: &Tree| match path {
+            Some(path) => tree.find(0, path, Some(1), &mut Parameters::default(), &mut |_, _| {
+                true
+            }),
+            None => true,
+        };
+        self.methods
+            .iter()
+            .filter(move |(_, tree)| matches(tree))
+            .map(|(method, _)| &**method)
+    }
+}
+
+/// The names of a pattern's parameters.
+fn check(segments: &[&str]) -> Result<Vec<Box<str>>, BadPattern> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    for (at, segment) in segments.iter().enumerate() {
+        if segment.starts_with('*') && (segment.len() > 1 || at + 1 < segments.len()) {
+            return Err(BadPattern);
+        }
+        if let Some(name) = segment.strip_prefix(':') {
+            let known = names.iter().any(|known| **known == *name);
+            if name.is_empty() || known || names.len() == PARAMETERS_MAX {
+                return Err(BadPattern);
+            }
+            names.push(name.into());
+        }
+    }
+    Ok(names)
+}
+
+impl Tree {
+    fn add(&mut self, segments: &[&str], route: usize) {
+        let mut at = 0;
+        for &segment in segments {
+            if segment == "*" {
+                self.0[at].rest = Some(route);
+                return;
+            }
+            at = self.child(at, segment);
+        }
+        self.0[at].route = Some(route);
+    }
+
+    fn child(&mut self, parent: usize, segment: &str) -> usize {
+        let new = self.0.len();
+        let node = &mut self.0[parent];
+        let child = if segment.starts_with(':') {
+            *node.parameter.get_or_insert(new)
+        } else {
+            match node
+                .texts
+                .binary_search_by(|(text, _)| (**text).cmp(segment))
+            {
+                Ok(at) => node.texts[at].1,
+                Err(at) => {
+                    node.texts.insert(at, (segment.into(), new));
+                    new
+                }
+            }
+        };
+        if child == new {
+            self.0.push(Node::default());
+        }
+        child
+    }
+
+    /// `start` is where the next segment begins in `path`; `None` is behind the last. Every node
+    /// can be reached in one way only, so the search visits each at most once.
+    fn find(
+        &self,
+        node: usize,
+        path: &str,
+        start: Option<usize>,
+        parameters: &mut Parameters,
+        visit: &mut dyn FnMut(usize, &Parameters) -> bool,
+    ) -> bool {
+        let node = &self.0[node];
+        let Some(start) = start.filter(|&start| start <= path.len()) else {
+            return node.route.is_some_and(|route| visit(route, parameters));
+        };
+        let bytes = &path.as_bytes()[start..];
+        let end = memchr::memchr(b'/', bytes).map_or(path.len(), |at| start + at);
+        let next = (end < path.len()).then_some(end + 1);
+        let segment = &path.as_bytes()[start..end];
+        let text = match node.texts.as_slice() {
+            [] => None,
+            [(text, child)] => (text.as_bytes() == segment).then_some(*child),
+            texts => texts
+                .binary_search_by(|(text, _)| text.as_bytes().cmp(segment))
+                .ok()
+                .map(|at| texts[at].1),
+        };
+        if text.is_some_and(|child| self.find(child, path, next, parameters, visit)) {
+            return true;
+        }
+        if let Some(child) = node.parameter
+            && start < end
+        {
+            parameters.spans[parameters.count] = (start as u32, end as u32);
+            parameters.count += 1;
+            let found = self.find(child, path, next, parameters, visit);
+            parameters.count -= 1;
+            if found {
+                return true;
+            }
+        }
+        node.rest.is_some_and(|route| visit(route, parameters))
+    }
+}
+
+/// For the fuzzer: patterns, a line each, then a path; the tree against a plain search.
+#[cfg(fuzzing)]
+pub fn fuzz_router(text: &str) {
+    let Some((patterns, path)) = text.rsplit_once('\n') else {
+        return;
+    };
+    if !path.starts_with('/') {
+        return;
+    }
+    let mut router = Router::default();
+    let mut added: Vec<(usize, &str)> = Vec::new();
+    for pattern in patterns.split('\n').take(64) {
+        if let Ok(route) = router.add(Some("GET"), pattern) {
+            added.push((route, pattern));
+        }
+    }
+    let mut found = Vec::new();
+    router.find("GET", path, &mut |route, parameters| {
+        for index in 0..router.names(route).len() {
+            assert!(
+                parameters
+                    .get(index, path)
+                    .is_some_and(|value| !value.is_empty())
+            );
+        }
+        found.push(route);
+        false
+    });
+    let segments = |text: &'_ str| text[1..].split('/').map(str::to_owned).collect::<Vec<_>>();
+    let path = segments(path);
+    for (route, pattern) in added {
+        let pattern = segments(pattern);
+        let fits = pattern
+            .iter()
+            .enumerate()
+            .all(|(at, segment)| match segment.as_str() {
+                "*" => at < path.len(),
+                name if name.starts_with(':') => path.get(at).is_some_and(|part| !part.is_empty()),
+                text => path.get(at).is_some_and(|part| part == text),
+            })
+            && (pattern.last().is_some_and(|last| last == "*") || pattern.len() == path.len());
+        let replaced = !found.contains(&route) && fits;
+        assert!(
+            !found.contains(&route) || fits,
+            "{pattern:?} does not match {path:?}"
+        );
+        // A route that fits and was not found has been replaced by a later one of its shape.
+        assert!(
+            !replaced || !found.is_empty(),
+            "{pattern:?} should match {path:?}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The patterns that match, in order, with their parameters.
+    fn matches(router: &Router, patterns: &[&str], method: &str, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        router.find(method, path, &mut |route, parameters| {
+            let names = router.names(route).iter().enumerate();
+            let values =
+                names.map(|(at, name)| format!(" {name}={}", parameters.get(at, path).unwrap()));
+            found.push(format!("{}{}", patterns[route], values.collect::<String>()));
+            false
+        });
+        found
+    }
+
+    #[test]
+    fn text_before_parameter_before_rest_whatever_the_order() {
+        let mut patterns = [
+            "/*", "/:a", "/a", "/a/*", "/a/:b", "/a/b", "/:a/:b", "/:x/b/*", "/", "//x",
+        ];
+        for _ in 0..patterns.len() {
+            patterns.rotate_left(1);
+            let mut router = Router::default();
+            for pattern in patterns {
+                router.add(Some("GET"), pattern).unwrap();
+            }
+            for (path, expected) in [
+                ("/", vec!["/", "/*"]),
+                ("/a", vec!["/a", "/:a a=a", "/*"]),
+                ("/b", vec!["/:a a=b", "/*"]),
+                ("/A", vec!["/:a a=A", "/*"]),
+                ("/a/", vec!["/a/*", "/*"]),
+                (
+                    "/a/b",
+                    vec!["/a/b", "/a/:b b=b", "/a/*", "/:a/:b a=a b=b", "/*"],
+                ),
+                ("/a/b/", vec!["/a/*", "/:x/b/* x=a", "/*"]),
+                ("/c/b", vec!["/:a/:b a=c b=b", "/*"]),
+                ("//x", vec!["//x", "/*"]),
+                ("//", vec!["/*"]),
+                ("/%61", vec!["/:a a=%61", "/*"]),
+            ] {
+                assert_eq!(matches(&router, &patterns, "GET", path), expected, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_methods_own_routes_go_first_and_head_falls_back_to_get() {
+        let patterns = ["/x", "/x", "/x", "/y"];
+        let mut router = Router::default();
+        router.add(None, "/x").unwrap();
+        router.add(Some("GET"), "/x").unwrap();
+        router.add(Some("HEAD"), "/x").unwrap();
+        router.add(Some("GET"), "/y").unwrap();
+        let order = |method, path| {
+            let mut found = Vec::new();
+            router.find(method, path, &mut |route, _| {
+                found.push(route);
+                false
+            });
+            found
+        };
+        assert_eq!(order("GET", "/x"), [1, 0]);
+        assert_eq!(order("HEAD", "/x"), [2, 1, 0]);
+        assert_eq!(order("POST", "/x"), [0]);
+        assert_eq!(order("HEAD", "/y"), [3]);
+        assert_eq!(order("POST", "/y"), []);
+        assert_eq!(matches(&router, &patterns, "get", "/y"), [""; 0]);
+        assert_eq!(router.methods(Some("/y")).collect::<Vec<_>>(), ["GET"]);
+        assert_eq!(router.methods(None).collect::<Vec<_>>(), ["GET", "HEAD"]);
+    }
+
+    #[test]
+    fn the_same_pattern_again_replaces() {
+        let mut router = Router::default();
+        let first = router.add(None, "/:a/x").unwrap();
+        let second = router.add(None, "/:b/x").unwrap();
+        let mut found = Vec::new();
+        router.find("GET", "/1/x", &mut |route, _| {
+            found.push(route);
+            false
+        });
+        assert_ne!(first, second);
+        assert_eq!(found, [second]);
+        assert_eq!(*router.names(second)[0], *"b");
+    }
+
+    #[test]
+    fn patterns_are_checked() {
+        let most = "/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p";
+        for (pattern, good) in [
+            ("/", true),
+            ("/a//b", true),
+            (most, true),
+            (&format!("{most}/:q"), false),
+            ("", false),
+            ("a", false),
+            ("*", false),
+            ("/:", false),
+            ("/:a/:a", false),
+            ("/*/a", false),
+            ("/*a", false),
+            ("/a*", true),
+        ] {
+            assert_eq!(
+                Router::default().add(None, pattern).is_ok(),
+                good,
+                "{pattern}"
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The service that a set of routes is.
+
+use super::app::App;
+use super::request::Request;
+use super::response::{Reply, Response};
+use super::router::Router;
+use crate::engine::{Incoming, ResponseId, Service, State};
+use crate::error::Error;
+use crate::proto::http1::{encode, split_target};
+
+pub(super) type Handler<U> = Box<dyn Fn(Response<'_, U>, &Request<'_>) -> Reply>;
+
+/// Methods that are refused with 405 where a path has none of them, and not with 501.
+const KNOWN_METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+
+/// A worker's routes.
+pub(crate) struct Routes<U: 'static> {
+    router: Router,
+    handlers: Vec<Handler<U>>,
+}
+
+impl<U: 'static> Routes<U> {
+    /// Runs the app's setup function.
+    pub(crate) fn build(setup: &dyn Fn(&mut App<U>)) -> Result<Self, Error> {
+        let mut app = App::new();
+        setup(&mut app);
+        match app.error {
+            Some(error) => Err(error),
+            None => Ok(Self {
+                router: app.router,
+                handlers: app.handlers,
+            }),
+        }
+    }
+}
+
+impl<U: 'static> Service for Routes<U> {
+    type User = U;
+
+    #[inline]
+    fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
+        let Incoming { head, peer } = incoming;
+        let (path, query) = split_target(head.target);
+        let mut yielded = false;
+        let found = path != "*"
+            && self
+                .router
+                .find(head.method, path, &mut |route, parameters| {
+                    let names = self.router.names(route);
+                    let request = Request {
+                        head,
+                        path,
+                        query,
+                        parameters,
+                        names,
+                        peer,
+                    };
+                    let _: Reply = self.handlers[route](Response { state, id }, &request);
+                    yielded = state.take_yield(id);
+                    !yielded
+                });
+        if !found {
+            self.unmatched(state, id, head.method, path, yielded);
+        }
+    }
+}
+
+impl<U: 'static> Routes<U> {
+    /// No route has answered.
+    #[cold]
+    fn unmatched(
+        &self,
+        state: &mut State<U>,
+        id: ResponseId,
+        method: &str,
+        path: &str,
+        yielded: bool,
+    ) {
+        let whole_server = path == "*";
+        let methods = || self.router.methods((!whole_server).then_some(path));
+        let known =
+            KNOWN_METHODS.contains(&method) || self.router.methods(None).any(|m| m == method);
+        let exists = whole_server || methods().next().is_some();
+        if !known {
+            answer(state, id, 501, None);
+        } else if yielded || !exists {
+            answer(state, id, 404, None);
+        } else {
+            let status = if method == "OPTIONS" { 204 } else { 405 };
+            answer(state, id, status, Some(&allow(methods())));
+        }
+    }
+}
+
+/// Answers with the status and its phrase. Headers that a route has added before it yielded stay.
+fn answer<U: 'static>(state: &mut State<U>, id: ResponseId, status: u16, allow: Option<&str>) {
+    let mut response = Response { state, id };
+    response.status(status);
+    if let Some(allow) = allow {
+        response.header("Allow", allow.as_bytes());
+    }
+    if status == 204 {
+        response.end_without_body();
+    } else {
+        let body = format!("{status} {}\n", encode::reason(status));
+        response.header("Content-Type", b"text/plain");
+        response.end(body.as_bytes());
+    }
+}
+
+/// The value of `Allow`: the methods with a route, and those that are answered by themselves.
+fn allow<'a>(methods: impl Iterator<Item = &'a str>) -> String {
+    let mut allow: Vec<&str> = methods.collect();
+    for (implied, by) in [("HEAD", Some("GET")), ("OPTIONS", None)] {
+        let applies = by.is_none_or(|by| allow.contains(&by));
+        if applies && !allow.contains(&implied) {
+            allow.push(implied);
+        }
+    }
+    allow.join(", ")
+}

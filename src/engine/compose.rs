@@ -1,0 +1,136 @@
+//! Composing an answer's head into the connection's output.
+
+use super::conn::{Conn, Stage};
+use super::state::State;
+use crate::error::Misuse;
+use crate::proto::http1::{encode, is_field_value, is_token};
+
+/// How the content behind a head is delimited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// By this many bytes.
+    Length(u64),
+    Chunked,
+    UntilClose,
+    /// There is none, and no length is announced.
+    None,
+}
+
+impl<U> State<U> {
+    /// Begins the open part of the output with the status line, if it has not begun.
+    pub(super) fn open_head(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+        if conn.stage == Stage::Pending {
+            Self::lend_buffer(conn, spare);
+            conn.out.open();
+            encode::status_line(conn.out.tail(), conn.status);
+            conn.stage = Stage::Head;
+        }
+    }
+
+    /// Appends a header to the open head, or says why it must not be sent.
+    pub(super) fn push_header(
+        conn: &mut Conn<U>,
+        spare: &mut Vec<Vec<u8>>,
+        name: &str,
+        value: &[u8],
+    ) -> Result<(), Misuse> {
+        if !is_token(name.as_bytes()) || !is_field_value(value) {
+            return Err(Misuse::Header);
+        }
+        match name.len() {
+            // These frame the message. The engine writes them, once, from what it knows.
+            10 if name.eq_ignore_ascii_case("connection") => {
+                if value.eq_ignore_ascii_case(b"close") {
+                    conn.keep_alive = false;
+                } else if !value.eq_ignore_ascii_case(b"keep-alive") {
+                    return Err(Misuse::Header);
+                }
+                return Ok(());
+            }
+            14 if name.eq_ignore_ascii_case("content-length") => {
+                let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+                let text = str::from_utf8(value).ok().filter(|_| digits);
+                let length = text
+                    .and_then(|text| text.parse().ok())
+                    .ok_or(Misuse::Header)?;
+                conn.declared = Some(length);
+                return Ok(());
+            }
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => return Err(Misuse::Header),
+            4 if name.eq_ignore_ascii_case("date") => conn.has_date = true,
+            _ => {}
+        }
+        Self::open_head(conn, spare);
+        encode::header(conn.out.tail(), name.as_bytes(), value);
+        Ok(())
+    }
+
+    /// Completes the head and releases it for sending.
+    #[inline]
+    pub(super) fn seal_head(&mut self, conn_id: crate::util::slab::Id, content: Content) {
+        let stopping = self.stopping.is_some();
+        let Self {
+            conns,
+            config,
+            common,
+            common_ok,
+            spare,
+            ..
+        } = self;
+        let Some(conn) = conns.get_mut(conn_id) else {
+            return;
+        };
+        if conn.keep_alive
+            && (stopping || content == Content::UntilClose || !persists(conn, config))
+        {
+            conn.keep_alive = false;
+        }
+        if conn.stage == Stage::Pending && conn.status == 200 {
+            Self::lend_buffer(conn, spare);
+            conn.out.tail().extend_from_slice(common_ok);
+        } else {
+            Self::open_head(conn, spare);
+            if conn.has_date {
+                conn.out
+                    .tail()
+                    .extend_from_slice(&common[crate::proto::http1::date::DATE_LINE_LEN..]);
+            } else {
+                conn.out.tail().extend_from_slice(common);
+            }
+        }
+        let (keep_alive, http10) = (conn.keep_alive, conn.http10);
+        let tail = conn.out.tail();
+        if !keep_alive {
+            tail.extend_from_slice(b"Connection: close\r\n");
+        } else if http10 {
+            tail.extend_from_slice(b"Connection: keep-alive\r\n");
+        }
+        match content {
+            Content::Length(length) => encode::content_length(tail, length),
+            Content::Chunked => tail.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Content::UntilClose | Content::None => {}
+        }
+        tail.extend_from_slice(b"\r\n");
+        conn.out.seal();
+        conn.stage = match content {
+            Content::Length(length) => Stage::Fixed(length),
+            Content::Chunked => Stage::Chunked,
+            Content::UntilClose => Stage::UntilClose,
+            Content::None => Stage::Fixed(0),
+        };
+    }
+}
+
+/// Whether the connection can carry another request although part of this one's body has not been
+/// read: only if little enough is left to be read and dropped.
+fn persists<U>(conn: &Conn<U>, config: &crate::config::Config) -> bool {
+    if conn.body.is_done() || conn.sink().is_some() {
+        return true;
+    }
+    // A peer that still waits for `100 Continue` may send the body, or may not.
+    !conn.expects_continue
+        && conn
+            .body
+            .remaining()
+            .is_none_or(|remaining| remaining <= config.discard_bytes_max)
+}

@@ -1,0 +1,264 @@
+//! What the engine keeps of one connection.
+
+use std::net::SocketAddr;
+
+use super::state::{Callback, State};
+use crate::config::Config;
+use crate::net::transport::Transport;
+use crate::proto::http1::{BodyDecoder, BodyLength, Head};
+use crate::util::out_buf::OutBuf;
+use crate::util::slab::Id;
+use crate::util::wheel::Tick;
+
+/// Names one answer: a connection, and the number of the request on it. With keep-alive the
+/// connection alone would let a late call answer the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResponseId {
+    pub(crate) conn: Id,
+    pub(crate) request: u32,
+}
+
+/// Where a connection is in the life of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between requests: not a byte of the next one has arrived.
+    Idle,
+    /// Part of a head has arrived.
+    Head,
+    /// A request is being read, answered, or both.
+    Exchange,
+    /// The last answer is on its way out; input is ignored.
+    Ending,
+    /// Everything is sent and our side is shut; what still arrives is read and dropped, so that
+    /// the kernel does not reset the connection under the answer.
+    Linger,
+    /// Queued to be freed.
+    Closed,
+}
+
+/// How much of an answer exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Pending,
+    /// Headers stand in the output's open part.
+    Head,
+    /// The head is sealed, and content follows in chunks,
+    Chunked,
+    /// by an announced length, of which this is left,
+    Fixed(u64),
+    /// or until the connection closes.
+    UntilClose,
+    Done,
+}
+
+/// Takes a body piece by piece: the bytes, and whether they are the last.
+pub(crate) type Streamed<U> = Box<dyn FnMut(&mut State<U>, ResponseId, &[u8], bool)>;
+/// Takes a whole body.
+pub(crate) type Collected<U> = Box<dyn FnOnce(&mut State<U>, ResponseId, Vec<u8>)>;
+/// Goes on with an answer, given the bytes of content written so far.
+pub(crate) type Writable<U> = Box<dyn FnOnce(&mut State<U>, ResponseId, u64)>;
+
+/// Where a request's body goes.
+pub(super) enum Sink<U> {
+    Stream(Streamed<U>),
+    Collect {
+        buffer: Vec<u8>,
+        bytes_max: u64,
+        then: Collected<U>,
+    },
+}
+
+/// What an answer needs only when it is not given at once. Boxed, so that a connection whose
+/// requests are answered at once never allocates it.
+pub(super) struct Later<U> {
+    pub(super) aborted: Vec<Callback<U>>,
+    pub(super) writable: Option<Writable<U>>,
+    pub(super) sink: Option<Sink<U>>,
+}
+
+/// Deadline that never comes.
+pub(super) const NEVER: Tick = Tick::MAX;
+
+pub(super) struct Conn<U> {
+    pub(super) transport: Transport,
+    pub(super) out: OutBuf,
+    /// Input that was read and cannot be handled yet.
+    pub(super) stash: Vec<u8>,
+    pub(super) later: Option<Box<Later<U>>>,
+    pub(super) body: BodyDecoder,
+    pub(super) phase: Phase,
+    pub(super) stage: Stage,
+    pub(super) status: u16,
+    /// Number of the present request, or of the last one.
+    pub(super) request: u32,
+    /// Bytes of content written to the present answer.
+    pub(super) written: u64,
+    /// The length that the handler announced in a header.
+    pub(super) declared: Option<u64>,
+    /// `body.received()` when the present throughput window, or discarding, began.
+    pub(super) received_mark: u64,
+
+    /// When the phase has lasted too long.
+    pub(super) read_deadline: Tick,
+    /// When the peer has not read for too long.
+    pub(super) write_deadline: Tick,
+    /// The tick of this connection's entry in the wheel. 0 < armed <= both deadlines, or `NEVER`
+    /// when there is no entry.
+    pub(super) armed: Tick,
+
+    // Facts about the transport.
+    /// The kernel may have input that was not read.
+    pub(super) readable: bool,
+    /// The peer has shut its side, perhaps behind unread input.
+    pub(super) read_closed: bool,
+    /// The end of the input has been read.
+    pub(super) finished: bool,
+    /// The kernel took less than it was offered; it will announce when it takes more.
+    pub(super) blocked: bool,
+
+    // Facts about the present exchange.
+    pub(super) head_only: bool,
+    pub(super) http10: bool,
+    pub(super) keep_alive: bool,
+    /// The peer waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+    /// Somebody keeps the right to answer.
+    pub(super) detached: bool,
+    /// The handler left the request to the next match.
+    pub(super) yielded: bool,
+    /// A refused header has spoilt the answer.
+    pub(super) poisoned: bool,
+    pub(super) has_date: bool,
+    pub(super) body_paused: bool,
+
+    // Membership in the worker's queues: each holds a connection at most once.
+    pub(super) in_dirty: bool,
+    pub(super) in_backlog: bool,
+
+    pub(super) peer: Option<SocketAddr>,
+}
+
+impl<U> Conn<U> {
+    pub(super) fn new(transport: Transport, peer: Option<SocketAddr>) -> Self {
+        Self {
+            transport,
+            out: OutBuf::default(),
+            stash: Vec::new(),
+            later: None,
+            body: BodyDecoder::new(BodyLength::None),
+            phase: Phase::Idle,
+            stage: Stage::Done,
+            status: 200,
+            request: 0,
+            written: 0,
+            declared: None,
+            received_mark: 0,
+            read_deadline: NEVER,
+            write_deadline: NEVER,
+            armed: NEVER,
+            readable: false,
+            read_closed: false,
+            finished: false,
+            blocked: false,
+            head_only: false,
+            http10: false,
+            keep_alive: true,
+            expects_continue: false,
+            detached: false,
+            yielded: false,
+            poisoned: false,
+            has_date: false,
+            body_paused: false,
+            in_dirty: false,
+            in_backlog: false,
+            peer,
+        }
+    }
+
+    /// Begins the next exchange.
+    #[inline]
+    pub(super) fn begin(&mut self, head: &Head<'_>) {
+        self.phase = Phase::Exchange;
+        self.stage = Stage::Pending;
+        self.request = self.request.wrapping_add(1);
+        self.status = 200;
+        self.written = 0;
+        self.declared = None;
+        self.received_mark = 0;
+        self.body = BodyDecoder::new(head.framing.body);
+        self.head_only = head.method == "HEAD";
+        self.http10 = head.version_minor == 0;
+        self.keep_alive = head.framing.keep_alive;
+        self.expects_continue = head.framing.expect_continue;
+        self.detached = false;
+        self.yielded = false;
+        self.poisoned = false;
+        self.has_date = false;
+        self.body_paused = false;
+    }
+
+    pub(super) fn later(&mut self) -> &mut Later<U> {
+        self.later.get_or_insert_with(|| {
+            Box::new(Later {
+                aborted: Vec::new(),
+                writable: None,
+                sink: None,
+            })
+        })
+    }
+
+    pub(super) fn sink(&self) -> Option<&Sink<U>> {
+        self.later.as_ref()?.sink.as_ref()
+    }
+
+    /// Whether an answer has been begun or is still owed.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.phase == Phase::Exchange && self.stage != Stage::Done
+    }
+
+    /// Whether nothing of the present answer can have left yet.
+    pub(super) fn answer_is_open(&self) -> bool {
+        matches!(self.stage, Stage::Pending | Stage::Head)
+    }
+
+    /// Whether input can be handled now. While it cannot, it stays in the kernel.
+    pub(super) fn wants_input(&self, config: &Config) -> bool {
+        match self.phase {
+            // A peer that sends requests without reading the answers has to wait.
+            Phase::Idle | Phase::Head => self.out.len() <= config.pipelined_bytes_max,
+            Phase::Exchange => self.wants_body(),
+            Phase::Linger => true,
+            Phase::Ending | Phase::Closed => false,
+        }
+    }
+
+    /// Whether the body's bytes, or its end, have somewhere to go.
+    pub(super) fn wants_body(&self) -> bool {
+        if self.stage == Stage::Done {
+            return !self.body.is_done();
+        }
+        !self.body_paused && self.sink().is_some()
+    }
+
+    /// How much to read at once: while a head is expected only as much as may be kept behind a
+    /// pending answer.
+    pub(super) fn read_bytes_max(&self, config: &Config, buffer: usize) -> usize {
+        match self.phase {
+            Phase::Idle | Phase::Head => {
+                buffer.min(config.pipelined_bytes_max.max(config.head.head_bytes_max))
+            }
+            _ => buffer,
+        }
+    }
+
+    /// Moves the stash to the front of `buffer` and returns its length.
+    pub(super) fn unstash(&mut self, buffer: &mut [u8]) -> usize {
+        let len = self.stash.len();
+        if len > 0 {
+            buffer[..len].copy_from_slice(&self.stash);
+            // Idle connections own their slot and nothing else.
+            self.stash = Vec::new();
+        }
+        len
+    }
+}

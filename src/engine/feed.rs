@@ -1,0 +1,247 @@
+//! Input: from the transport through the parser to the service.
+
+use std::mem;
+
+use super::conn::{NEVER, Phase, ResponseId};
+use super::service::{Incoming, Service};
+use super::state::State;
+use super::worker::Worker;
+use crate::observe::Level;
+use crate::proto::ProtocolError;
+use crate::proto::http1::BodyLength;
+use crate::proto::http1::head::{self, Head, header_slots};
+use crate::util::slab::Id;
+
+/// How often one connection is read before others get their turn.
+const READS_PER_TURN: usize = 4;
+
+impl<S: Service> Worker<S> {
+    /// Reads and handles a connection's input, within its share of the turn, and sends what came
+    /// of it while it is hot.
+    pub(super) fn drive(&mut self, id: Id) {
+        // The bytes being parsed belong to this frame, so that they and the state can be borrowed
+        // at once.
+        let mut buffer = mem::take(&mut self.state.recv);
+        self.state.driven = Some(id);
+        let more = self.read_and_feed(id, &mut buffer);
+        self.state.driven = None;
+        self.state.recv = buffer;
+        self.state.flush(id);
+        if more {
+            self.state.push_backlog(id);
+        }
+    }
+
+    /// Returns whether there may be input left that could be handled now.
+    fn read_and_feed(&mut self, id: Id, buffer: &mut [u8]) -> bool {
+        let mut requests_left = self.state.config.requests_per_turn_max;
+        for _ in 0..READS_PER_TURN {
+            let config = &*self.state.config;
+            let Some(conn) = self.state.conns.get_mut(id) else {
+                return false;
+            };
+            if !conn.wants_input(config) {
+                self.state.peer_may_have_left(id);
+                return false;
+            }
+            let stashed = conn.unstash(buffer);
+            let room = conn.read_bytes_max(config, buffer.len()).max(stashed);
+            let received = self.state.receive_bytes(id, &mut buffer[stashed..room]);
+            let bytes = &buffer[..stashed + received];
+            let used = self.feed(id, bytes, &mut requests_left);
+            let Some(conn) = self.state.conns.get_mut(id) else {
+                return false;
+            };
+            if used < bytes.len() && !matches!(conn.phase, Phase::Ending | Phase::Closed) {
+                conn.stash.extend_from_slice(&bytes[used..]);
+            }
+            if conn.finished {
+                self.state.peer_finished(id);
+                return false;
+            }
+            if requests_left == 0 {
+                return true;
+            }
+            if received == 0 && used == 0 {
+                return false;
+            }
+            if !conn.readable && conn.stash.is_empty() && !conn.wants_body() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Handles a prefix of `bytes` and returns its length.
+    fn feed(&mut self, id: Id, bytes: &[u8], requests_left: &mut u32) -> usize {
+        let mut at = 0;
+        loop {
+            let Some(conn) = self.state.conns.get_mut(id) else {
+                return bytes.len();
+            };
+            match conn.phase {
+                Phase::Idle | Phase::Head => {
+                    // An empty line before a request is ignored (RFC 9112 section 2.2).
+                    if conn.phase == Phase::Idle && bytes[at..].starts_with(b"\r\n") {
+                        at += 2;
+                    }
+                    let over = *requests_left == 0 || !conn.wants_input(&self.state.config);
+                    if at == bytes.len() || over {
+                        return at;
+                    }
+                    match self.feed_head(id, &bytes[at..]) {
+                        Some(used) => at += used,
+                        None => return at,
+                    }
+                    *requests_left -= 1;
+                }
+                Phase::Exchange => match self.feed_body(id, &bytes[at..]) {
+                    Some(used) => at += used,
+                    None => return at,
+                },
+                Phase::Ending | Phase::Linger | Phase::Closed => return bytes.len(),
+            }
+        }
+    }
+
+    /// Handles a request's head. Returns its length, or `None` when there is not a whole one.
+    #[inline]
+    fn feed_head(&mut self, id: Id, bytes: &[u8]) -> Option<usize> {
+        let mut slots = header_slots();
+        match head::parse(bytes, &mut slots, &self.state.config.head) {
+            Ok(Some((head, len))) => {
+                self.request(id, &head);
+                Some(len)
+            }
+            Ok(None) => {
+                self.state.head_has_begun(id);
+                None
+            }
+            Err(error) => {
+                self.state.refuse(id, error);
+                None
+            }
+        }
+    }
+
+    fn request(&mut self, id: Id, head: &Head<'_>) {
+        let state = &mut self.state;
+        let Some(conn) = state.conns.get_mut(id) else {
+            return;
+        };
+        conn.begin(head);
+        conn.read_deadline = NEVER;
+        let peer = conn.peer;
+        let id = ResponseId {
+            conn: id,
+            request: conn.request,
+        };
+        match head.framing.body {
+            BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
+                return state.refuse(id.conn, ProtocolError::BodyTooLarge);
+            }
+            BodyLength::None
+                if state.config.length_required && usually_has_content(head.method) =>
+            {
+                return state.refuse_without_length(id);
+            }
+            _ => {}
+        }
+        state.counters.requests.bump();
+        if state.config.answer_timeout_ms > 0 {
+            state.set_read_deadline(id.conn, state.now + state.config.answer_timeout_ms);
+        }
+        let unanswered = state.counters.misuse_unanswered.read() + state.counters.panics.read();
+        self.call(Some(id), |service, state| {
+            service.request(state, id, Incoming { head, peer })
+        });
+        let counters = &self.state.counters;
+        if counters.misuse_unanswered.read() + counters.panics.read() != unanswered {
+            let message = format!("answered 500 for {} {}", head.method, head.target);
+            self.state.record(Level::Warn, Some(id.conn), message);
+        }
+    }
+}
+
+fn usually_has_content(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH")
+}
+
+impl<U> State<U> {
+    /// Reads what the kernel has, if it may have something and the exchange wants it.
+    fn receive_bytes(&mut self, id: Id, into: &mut [u8]) -> usize {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return 0;
+        };
+        let complete = conn.phase == Phase::Exchange && conn.body.is_done();
+        if !conn.readable || complete || into.is_empty() {
+            return 0;
+        }
+        match conn.transport.recv(into) {
+            Ok(0) => {
+                conn.finished = true;
+                conn.readable = false;
+                0
+            }
+            Ok(received) => {
+                // epoll(7): a short read has drained the socket. Not so when its end was announced,
+                // which is still to be read.
+                conn.readable = received == into.len() || conn.read_closed;
+                received
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                conn.readable = false;
+                0
+            }
+            // The peer has reset the connection.
+            Err(_) => {
+                conn.readable = false;
+                self.close(id);
+                0
+            }
+        }
+    }
+
+    /// The end of the input has been read.
+    fn peer_finished(&mut self, id: Id) {
+        let half_close = self.config.half_close;
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        match conn.phase {
+            Phase::Exchange if conn.owes_answer() && conn.body.is_done() && half_close => {}
+            Phase::Exchange if conn.owes_answer() => self.close(id),
+            Phase::Idle | Phase::Head | Phase::Exchange => self.end_connection(id),
+            Phase::Linger => self.close(id),
+            Phase::Ending | Phase::Closed => {}
+        }
+    }
+
+    /// Input is not wanted now, so the end of it cannot be read; but it was announced.
+    fn peer_may_have_left(&mut self, id: Id) {
+        let half_close = self.config.half_close;
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.read_closed
+            && conn.owes_answer()
+            && !half_close
+        {
+            self.close(id);
+        }
+    }
+
+    /// Part of a head has arrived: the rest has until the deadline, however it trickles in.
+    fn head_has_begun(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.phase == Phase::Idle
+        {
+            conn.phase = Phase::Head;
+            self.set_read_deadline(id, self.now + self.config.head_timeout_ms);
+        }
+    }
+
+    #[cold]
+    fn refuse_without_length(&mut self, id: ResponseId) {
+        self.counters.protocol_errors.bump();
+        self.answer_status(id, 411);
+    }
+}

@@ -1,0 +1,201 @@
+//! Output, and the end of a connection.
+
+use std::io::ErrorKind;
+
+use super::conn::{NEVER, Phase};
+use super::state::{Notice, State};
+use crate::observe::Level;
+use crate::util::slab::Id;
+
+/// Output is gathered up to this much before it goes to the kernel within a callback; a longer
+/// piece goes there uncopied.
+const CORK_BYTES: usize = 16 << 10;
+
+impl<U> State<U> {
+    /// Appends to the output. What does not fit the cork size goes to the kernel at once.
+    #[inline]
+    pub(super) fn append(&mut self, id: Id, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let rest = if conn.out.len() + bytes.len() > CORK_BYTES && !conn.blocked {
+            let taken = self.push_out(id, bytes);
+            &bytes[taken..]
+        } else {
+            bytes
+        };
+        if rest.is_empty() {
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.phase == Phase::Closed {
+            return;
+        }
+        Self::lend_buffer(conn, &mut self.spare);
+        conn.out.tail().extend_from_slice(rest);
+        if conn.out.len() > self.config.write_buffer_bytes_max {
+            self.overflow(id);
+        }
+    }
+
+    /// Appends what the kernel, or the cork, takes now, and returns how much that is.
+    pub(super) fn offer(&mut self, id: Id, bytes: &[u8]) -> usize {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return 0;
+        };
+        if conn.blocked {
+            return 0;
+        }
+        if conn.out.len() + bytes.len() <= CORK_BYTES {
+            Self::lend_buffer(conn, &mut self.spare);
+            conn.out.tail().extend_from_slice(bytes);
+            return bytes.len();
+        }
+        self.push_out(id, bytes)
+    }
+
+    /// Sends what is ready and then `extra`, in one call, and returns how much of `extra` the
+    /// kernel took.
+    fn push_out(&mut self, id: Id, extra: &[u8]) -> usize {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return 0;
+        };
+        let ready = conn.out.ready();
+        let (queued, all) = (ready.len(), ready.len() + extra.len());
+        match conn.transport.send(ready, extra) {
+            Ok(sent) => {
+                conn.out.consume(sent.min(queued));
+                conn.blocked = sent < all;
+                if conn.blocked {
+                    self.set_write_deadline(id);
+                } else {
+                    conn.write_deadline = NEVER;
+                }
+                sent.saturating_sub(queued)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let stalled = conn.write_deadline != NEVER;
+                conn.blocked = true;
+                if !stalled {
+                    self.set_write_deadline(id);
+                }
+                0
+            }
+            // The peer has reset the connection.
+            Err(_) => {
+                self.close(id);
+                0
+            }
+        }
+    }
+
+    #[cold]
+    fn overflow(&mut self, id: Id) {
+        self.counters.write_overflows.bump();
+        let message = "dropped a connection: its output went over write_buffer_bytes_max; \
+                       on_writable keeps an answer below it";
+        self.record(Level::Warn, Some(id), message.to_owned());
+        self.close(id);
+    }
+
+    /// Sends what is ready, and does what was waiting for the output to be empty.
+    #[inline]
+    pub(super) fn flush(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.phase == Phase::Closed {
+            return;
+        }
+        if !conn.blocked && !conn.out.ready().is_empty() {
+            self.push_out(id, b"");
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.blocked || !conn.out.ready().is_empty() {
+            return;
+        }
+        Self::reclaim_buffer(conn, &mut self.spare);
+        conn.write_deadline = NEVER;
+        match conn.phase {
+            Phase::Ending => self.finish_output(id),
+            Phase::Exchange
+                if conn
+                    .later
+                    .as_ref()
+                    .is_some_and(|later| later.writable.is_some()) =>
+            {
+                let id = super::conn::ResponseId {
+                    conn: id,
+                    request: conn.request,
+                };
+                self.notices.push_back(Notice::Writable(id));
+            }
+            // Input may have been left waiting for the output to drain.
+            Phase::Idle | Phase::Head if conn.readable || !conn.stash.is_empty() => {
+                self.push_backlog(id);
+            }
+            _ => {}
+        }
+    }
+
+    /// The kernel takes output again.
+    pub(super) fn unblocked(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.blocked
+        {
+            conn.blocked = false;
+            self.flush(id);
+        }
+    }
+
+    /// The connection carries no further request: it closes once its output is sent.
+    pub(super) fn end_connection(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.phase == Phase::Closed {
+            return;
+        }
+        conn.phase = Phase::Ending;
+        conn.read_deadline = NEVER;
+        self.push_dirty(id);
+        self.drop_later(id, false);
+    }
+
+    /// Everything is sent. A socket that is closed while input is unread, or still to come, resets
+    /// the connection, and the reset can overtake the answer: so our side is shut first, and the
+    /// socket closed when the peer has shut its own.
+    fn finish_output(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.finished || conn.transport.shutdown_write().is_err() {
+            return self.close(id);
+        }
+        conn.phase = Phase::Linger;
+        conn.stash = Vec::new();
+        self.set_read_deadline(id, self.now + self.config.linger_timeout_ms);
+        self.push_backlog(id);
+    }
+
+    /// Closes the connection in `settle`. Whoever waits for its answer is told there.
+    pub(super) fn close(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.phase == Phase::Closed {
+            return;
+        }
+        let aborted = conn.owes_answer();
+        conn.phase = Phase::Closed;
+        self.closing.push(id);
+        if aborted {
+            self.counters.aborted.bump();
+        }
+        self.drop_later(id, aborted);
+    }
+}

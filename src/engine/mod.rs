@@ -1,0 +1,26 @@
+//! One worker: one thread, one loop, and everything it owns.
+//!
+//! AI-1: no operation of this module that user code can reach calls user code. Only
+//! [`Worker`](worker::Worker) does, in [`call`](worker::Worker::call), and never while a callback runs.
+
+mod answer;
+mod compose;
+mod conn;
+mod feed;
+mod io;
+mod receive;
+mod remote;
+mod service;
+mod settle;
+mod state;
+mod stop;
+mod timers;
+pub(crate) mod worker;
+
+pub use answer::Sent;
+pub(crate) use answer::Taken;
+pub use conn::ResponseId;
+pub(crate) use remote::{Command, Remote};
+pub(crate) use service::{Incoming, Service};
+pub(crate) use state::State;
+pub use timers::TimerId;

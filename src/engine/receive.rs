@@ -1,0 +1,234 @@
+//! Request bodies: who reads them, and handing them over.
+
+use std::mem;
+
+use super::conn::{ResponseId, Sink, Stage};
+use super::service::Service;
+use super::state::{Grave, State};
+use super::worker::Worker;
+use crate::error::Misuse;
+use crate::proto::ProtocolError;
+use crate::proto::http1::BodyStep;
+use crate::util::slab::Id;
+
+/// What a collected body's buffer starts with at most; more is taken as it arrives.
+const COLLECT_BYTES_FIRST: u64 = 64 << 10;
+
+impl<U> State<U> {
+    /// Has the body given to `sink`. The answer is kept for later.
+    pub(super) fn receive(&mut self, id: ResponseId, sink: Sink<U>) -> Result<(), Misuse> {
+        let conn = match self.answering(id) {
+            Ok(conn) => conn,
+            Err(misuse) => {
+                let later = Box::new(super::conn::Later {
+                    aborted: Vec::new(),
+                    writable: None,
+                    sink: Some(sink),
+                });
+                self.graveyard.push(Grave::Later(later));
+                return Err(misuse);
+            }
+        };
+        conn.detached = true;
+        conn.body_paused = false;
+        conn.later().sink = Some(sink);
+        if mem::take(&mut conn.expects_continue) && conn.body.received() == 0 {
+            self.send_continue(id.conn);
+        }
+        self.watch_body(id.conn);
+        self.push_backlog(id.conn);
+        Ok(())
+    }
+
+    pub(crate) fn stream_body(
+        &mut self,
+        id: ResponseId,
+        then: super::conn::Streamed<U>,
+    ) -> Result<(), Misuse> {
+        self.receive(id, Sink::Stream(then))
+    }
+
+    /// Collects at most `bytes_max` bytes. A body that announces more is answered 413 unread.
+    pub(crate) fn collect_body(
+        &mut self,
+        id: ResponseId,
+        bytes_max: usize,
+        then: super::conn::Collected<U>,
+    ) -> Result<(), Misuse> {
+        let announced = self.answering(id)?.body.remaining();
+        let bytes_max = bytes_max as u64;
+        if announced.is_some_and(|announced| announced > bytes_max) {
+            self.refuse(id.conn, ProtocolError::BodyTooLarge);
+            return Ok(());
+        }
+        let capacity = announced.unwrap_or(0).min(COLLECT_BYTES_FIRST);
+        let buffer = Vec::with_capacity(capacity as usize);
+        self.receive(
+            id,
+            Sink::Collect {
+                buffer,
+                bytes_max,
+                then,
+            },
+        )
+    }
+
+    /// Sends `100 Continue`, if the peer waits for it.
+    pub(crate) fn write_continue(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        let conn = self.answering(id)?;
+        if !conn.answer_is_open() {
+            return Err(self.misuse(Misuse::AlreadyBegun));
+        }
+        if mem::take(&mut conn.expects_continue) {
+            self.send_continue(id.conn);
+        }
+        Ok(())
+    }
+
+    fn send_continue(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.answer_is_open()
+        {
+            Self::lend_buffer(conn, &mut self.spare);
+            conn.out.insert_sealed(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.push_dirty(id);
+        }
+    }
+
+    /// Leaves the rest of the body in the kernel until [`resume`](Self::resume).
+    pub(crate) fn pause(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.answering(id)?.body_paused = true;
+        self.watch_body(id.conn);
+        Ok(())
+    }
+
+    pub(crate) fn resume(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.answering(id)?.body_paused = false;
+        self.watch_body(id.conn);
+        self.push_backlog(id.conn);
+        Ok(())
+    }
+
+    /// Whether the body goes on and the handler that was just given a piece of it wants more.
+    pub(crate) fn expect_more(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        let conn = self.answering(id)?;
+        conn.detached |= !conn.body.is_done();
+        Ok(())
+    }
+
+    fn sink_of(&mut self, id: ResponseId) -> Option<&mut Option<Sink<U>>> {
+        let conn = self.conns.get_mut(id.conn)?;
+        let same = conn.request == id.request && conn.owes_answer();
+        if same {
+            Some(&mut conn.later().sink)
+        } else {
+            None
+        }
+    }
+}
+
+impl<S: Service> Worker<S> {
+    /// Handles body bytes of the present exchange. Returns how many were used; `None` when the rest
+    /// has to wait.
+    pub(super) fn feed_body(&mut self, id: Id, bytes: &[u8]) -> Option<usize> {
+        let limits = self.state.config.body;
+        let conn = self.state.conns.get_mut(id)?;
+        if !conn.wants_body() {
+            return None;
+        }
+        let discarding = conn.stage == Stage::Done;
+        let step = if conn.body.is_done() {
+            Ok(BodyStep::End { used: 0 })
+        } else {
+            conn.body.decode(bytes, &limits)
+        };
+        let (content, used) = match step {
+            Ok(BodyStep::Data { skip, len }) => (&bytes[skip..skip + len], skip + len),
+            Ok(BodyStep::Need { used }) => return (used > 0).then_some(used),
+            Ok(BodyStep::End { used }) => (&bytes[..0], used),
+            Err(error) => {
+                self.state.refuse(id, error);
+                return None;
+            }
+        };
+        let last = conn.body.is_done();
+        if discarding {
+            let dropped = conn.body.received() - conn.received_mark;
+            if last {
+                self.state.exchanged(id);
+            } else if dropped > self.state.config.discard_bytes_max {
+                self.state.end_connection(id);
+            }
+        } else {
+            let id = ResponseId {
+                conn: id,
+                request: conn.request,
+            };
+            self.deliver(id, content, last);
+        }
+        Some(used)
+    }
+
+    /// Gives a piece of the body to whoever reads it.
+    fn deliver(&mut self, id: ResponseId, content: &[u8], last: bool) {
+        let Some(slot) = self.state.sink_of(id) else {
+            return;
+        };
+        match slot.take() {
+            Some(Sink::Collect {
+                mut buffer,
+                bytes_max,
+                then,
+            }) => {
+                if (buffer.len() + content.len()) as u64 > bytes_max {
+                    self.state.graveyard_sink(Sink::Collect {
+                        buffer,
+                        bytes_max,
+                        then,
+                    });
+                    return self.state.refuse(id.conn, ProtocolError::BodyTooLarge);
+                }
+                buffer.extend_from_slice(content);
+                if last {
+                    self.begin_delivery(id);
+                    self.call(Some(id), |_, state| then(state, id, buffer));
+                } else {
+                    *slot = Some(Sink::Collect {
+                        buffer,
+                        bytes_max,
+                        then,
+                    });
+                }
+            }
+            Some(Sink::Stream(mut then)) => {
+                self.begin_delivery(id);
+                let alive = self.call(Some(id), |_, state| then(state, id, content, last));
+                let sink = Sink::Stream(then);
+                match self.state.sink_of(id) {
+                    // The callback may have named another reader for the rest.
+                    Some(slot) if alive && slot.is_none() && !last => *slot = Some(sink),
+                    _ => self.state.graveyard_sink(sink),
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The callback about to run has to keep the answer again, or give it.
+    fn begin_delivery(&mut self, id: ResponseId) {
+        if let Some(conn) = self.state.conns.get_mut(id.conn) {
+            conn.detached = false;
+        }
+    }
+}
+
+impl<U> State<U> {
+    fn graveyard_sink(&mut self, sink: Sink<U>) {
+        let later = super::conn::Later {
+            aborted: Vec::new(),
+            writable: None,
+            sink: Some(sink),
+        };
+        self.graveyard.push(Grave::Later(Box::new(later)));
+    }
+}

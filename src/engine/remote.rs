@@ -1,0 +1,72 @@
+//! The only way into a worker from another thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::service::Service;
+use super::state::State;
+use super::worker::Worker;
+use crate::net::driver::Waker;
+use crate::util::inbox::{Inbox, Refused};
+
+/// What another thread may ask for.
+pub(crate) enum Command<U> {
+    Call(Box<dyn FnOnce(&mut State<U>) + Send>),
+    Stop { grace_ms: u64 },
+}
+
+/// A worker's inbox and its waker.
+pub(crate) struct Remote<U> {
+    inbox: Arc<Inbox<Command<U>>>,
+    waker: Waker,
+}
+
+impl<U> Clone for Remote<U> {
+    fn clone(&self) -> Self {
+        Self {
+            inbox: Arc::clone(&self.inbox),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<U> Remote<U> {
+    pub(crate) fn new(capacity: usize, waker: Waker) -> Self {
+        Self {
+            inbox: Arc::new(Inbox::new(capacity)),
+            waker,
+        }
+    }
+
+    /// Queues a command and wakes the worker. A refused command is given back.
+    pub(crate) fn send(&self, command: Command<U>) -> Result<(), Refused<Command<U>>> {
+        if self.inbox.push(command)? {
+            self.waker.wake();
+        }
+        Ok(())
+    }
+
+    fn drain(&self, into: &mut VecDeque<Command<U>>) {
+        self.inbox.drain(into);
+    }
+
+    /// Refuses further commands; those that wait are dropped.
+    pub(crate) fn close(&self) {
+        drop(self.inbox.close());
+    }
+}
+
+impl<S: Service> Worker<S> {
+    pub(super) fn drain_inbox(&mut self) {
+        let mut commands = VecDeque::new();
+        self.state.remote.drain(&mut commands);
+        for command in commands {
+            match command {
+                Command::Call(callback) => {
+                    self.call(None, |_, state| callback(state));
+                }
+                Command::Stop { grace_ms } => self.stop(grace_ms),
+            }
+        }
+    }
+}

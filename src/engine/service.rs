@@ -1,0 +1,25 @@
+//! The seam between the engine and whoever answers.
+
+use std::net::SocketAddr;
+
+use super::conn::ResponseId;
+use super::state::State;
+use crate::proto::http1::Head;
+
+/// A request as the engine hands it up: everything borrows the receive buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) head: &'a Head<'a>,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+/// Answers requests. Its methods take `&self`, beside an exclusive [`State`]: the two are disjoint
+/// fields of the worker, so a handler can change everything but the set of handlers.
+pub(crate) trait Service: 'static {
+    /// What the user keeps per worker.
+    type User: 'static;
+
+    /// A request has arrived and its framing is sound. On return it is answered, or marked as kept
+    /// for later; if it is neither, the engine answers 500.
+    fn request(&self, state: &mut State<Self::User>, id: ResponseId, request: Incoming<'_>);
+}

@@ -1,0 +1,83 @@
+//! What happens between callbacks: output is flushed, news is delivered, the dead are buried.
+
+use std::mem;
+
+use super::service::Service;
+use super::state::{Notice, State};
+use super::worker::Worker;
+
+/// A callback may cause news for another one. After this many rounds the rest waits for the next
+/// turn, so that two callbacks cannot keep the loop to themselves.
+const ROUNDS_MAX: usize = 8;
+
+impl<S: Service> Worker<S> {
+    pub(super) fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            if self.state.is_quiet() {
+                return;
+            }
+            self.state.flush_dirty();
+            for notice in mem::take(&mut self.state.notices) {
+                self.deliver_notice(notice);
+            }
+            self.state.free_closed();
+            self.bury();
+        }
+    }
+
+    fn deliver_notice(&mut self, notice: Notice<S::User>) {
+        match notice {
+            Notice::Call(callback) => {
+                self.call(None, |_, state| callback(state));
+            }
+            Notice::Writable(id) => {
+                let Some(conn) = self.state.conns.get_mut(id.conn) else {
+                    return;
+                };
+                if conn.request != id.request || !conn.owes_answer() || conn.blocked {
+                    return; // It was overtaken; unblocking will say so again.
+                }
+                let written = conn.written;
+                let Some(writable) = conn.later().writable.take() else {
+                    return;
+                };
+                conn.detached = false;
+                self.call(Some(id), |_, state| writable(state, id, written));
+            }
+        }
+    }
+
+    /// Drops user values, which may run user code: as guarded as a callback.
+    fn bury(&mut self) {
+        for grave in mem::take(&mut self.state.graveyard) {
+            self.call(None, |_, _| drop(grave));
+        }
+    }
+}
+
+impl<U> State<U> {
+    fn flush_dirty(&mut self) {
+        let mut dirty = mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.in_dirty = false;
+                self.flush(id);
+            }
+        }
+        // Nothing can have been added: flushing closes and notifies, but does not write.
+        self.dirty = dirty;
+    }
+
+    /// Frees what was closed. From here on its ids are stale.
+    fn free_closed(&mut self) {
+        for id in mem::take(&mut self.closing) {
+            if let Some(mut conn) = self.conns.remove(id) {
+                self.counters.connections_open.drop_one();
+                debug_assert!(conn.later.is_none(), "close takes the callbacks");
+                conn.out.rollback();
+                conn.out.consume(conn.out.len());
+                Self::reclaim_buffer(&mut conn, &mut self.spare);
+            }
+        }
+    }
+}

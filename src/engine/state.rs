@@ -1,0 +1,305 @@
+//! Everything of a worker that a callback may touch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::conn::{Conn, Later, Phase, ResponseId, Stage};
+use super::remote::Remote;
+use super::timers::Task;
+use crate::config::Config;
+use crate::error::Misuse;
+use crate::observe::{Counters, Level, LogQueue, Record};
+use crate::proto::http1::{date, encode};
+use crate::util::slab::{Id, Slab};
+use crate::util::wheel::{Tick, Wheel};
+
+/// User code that the worker runs once, when nothing else of the user's runs.
+pub(crate) type Callback<U> = Box<dyn FnOnce(&mut State<U>)>;
+
+/// Something to tell the user about in `settle`.
+pub(super) enum Notice<U> {
+    Call(Callback<U>),
+    /// The peer has taken what was written: the handler that waits for this goes on.
+    Writable(ResponseId),
+}
+
+/// User values on their way out: dropping one may run user code, so it happens in `settle`.
+pub(super) enum Grave<U> {
+    Later(#[expect(dead_code, reason = "kept only to be dropped")] Box<Later<U>>),
+    Task(#[expect(dead_code, reason = "kept only to be dropped")] Callback<U>),
+}
+
+/// What ends up in the wheel.
+#[derive(Clone, Copy)]
+pub(super) enum Timer {
+    Conn(Id),
+    Task(Id),
+}
+
+/// One receive buffer for all connections: bytes stay in it only while they are being parsed.
+const RECV_BYTES: usize = 512 << 10;
+/// Output buffers that are kept for the next connection with something to say, and the largest
+/// that is worth keeping.
+const SPARE_COUNT_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 64 << 10;
+/// How often the Date header is looked at.
+const DATE_PERIOD_MS: u64 = 100;
+
+pub(crate) struct State<U> {
+    pub(crate) user: U,
+    pub(super) conns: Slab<Conn<U>>,
+    pub(super) tasks: Slab<Task<U>>,
+    pub(super) wheel: Wheel<Timer>,
+    pub(super) now: Tick,
+
+    /// Connections with output to flush.
+    pub(super) dirty: Vec<Id>,
+    /// Connections to free.
+    pub(super) closing: Vec<Id>,
+    pub(super) notices: VecDeque<Notice<U>>,
+    /// Connections with input to handle that the kernel will not announce again.
+    pub(super) backlog: VecDeque<Id>,
+    pub(super) graveyard: Vec<Grave<U>>,
+
+    pub(super) recv: Vec<u8>,
+    pub(super) spare: Vec<Vec<u8>>,
+    /// The connection whose input is being handled: it is looked at when that is done.
+    pub(super) driven: Option<Id>,
+    /// 1 while a callback runs, else 0 (AI-1).
+    pub(super) depth: u8,
+
+    /// `Date` and `Server`, for every answer,
+    pub(super) common: Vec<u8>,
+    /// and the same behind a status line of 200.
+    pub(super) common_ok: Vec<u8>,
+    date_until: Tick,
+    date_unix_s: u64,
+
+    pub(super) config: Arc<Config>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) log: LogQueue,
+    pub(super) remote: Remote<U>,
+    /// When what is still open will be cut, once the worker is stopping.
+    pub(super) stopping: Option<Tick>,
+    /// When accepting goes on, after the descriptors ran out.
+    pub(super) accept_after: Tick,
+}
+
+impl<U> State<U> {
+    pub(crate) fn new(
+        worker: u8,
+        user: U,
+        config: Arc<Config>,
+        counters: Arc<Counters>,
+        remote: Remote<U>,
+    ) -> Self {
+        Self {
+            user,
+            conns: Slab::new(worker),
+            tasks: Slab::new(worker),
+            wheel: Wheel::new(),
+            now: 0,
+            dirty: Vec::new(),
+            closing: Vec::new(),
+            notices: VecDeque::new(),
+            backlog: VecDeque::new(),
+            graveyard: Vec::new(),
+            recv: vec![0; RECV_BYTES],
+            spare: Vec::new(),
+            driven: None,
+            depth: 0,
+            common: Vec::new(),
+            common_ok: Vec::new(),
+            date_until: 0,
+            date_unix_s: u64::MAX,
+            config,
+            counters,
+            log: LogQueue::default(),
+            remote,
+            stopping: None,
+            accept_after: 0,
+        }
+    }
+
+    /// Takes the turn's one reading of the clock.
+    pub(super) fn set_clock(&mut self, now: Tick, unix_s: impl FnOnce() -> u64) {
+        self.now = self.now.max(now);
+        if self.now >= self.date_until {
+            self.date_until = self.now + DATE_PERIOD_MS;
+            let unix_s = unix_s();
+            if unix_s != self.date_unix_s {
+                self.date_unix_s = unix_s;
+                self.set_common(unix_s);
+            }
+        }
+    }
+
+    fn set_common(&mut self, unix_s: u64) {
+        self.common.clear();
+        self.common.extend_from_slice(&date::line(unix_s));
+        if let Some(server) = &self.config.server_header {
+            encode::header(&mut self.common, b"Server", server.as_bytes());
+        }
+        self.common_ok.clear();
+        encode::status_line(&mut self.common_ok, 200);
+        self.common_ok.extend_from_slice(&self.common);
+    }
+
+    /// The connection that still owes the answer `id`.
+    #[inline]
+    pub(super) fn answering(&mut self, id: ResponseId) -> Result<&mut Conn<U>, Misuse> {
+        let Some(conn) = self.conns.get_mut(id.conn) else {
+            self.counters.misuse_stale.bump();
+            return Err(Misuse::Stale);
+        };
+        if conn.request == id.request && conn.owes_answer() {
+            return Ok(conn);
+        }
+        let ended = conn.request == id.request && conn.stage == Stage::Done;
+        if ended && conn.phase != Phase::Closed {
+            self.counters.misuse_other.bump();
+            return Err(Misuse::AlreadyEnded);
+        }
+        self.counters.misuse_stale.bump();
+        Err(Misuse::Stale)
+    }
+
+    /// Whether the answer `id` is still owed.
+    pub(crate) fn check_owed(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.answering(id).map(|_| ())
+    }
+
+    pub(super) fn misuse(&self, misuse: Misuse) -> Misuse {
+        self.counters.misuse_other.bump();
+        misuse
+    }
+
+    /// Has the connection's input handled in this turn, unless that is going on already.
+    pub(super) fn push_backlog(&mut self, id: Id) {
+        if self.driven == Some(id) {
+            return;
+        }
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.in_backlog
+        {
+            conn.in_backlog = true;
+            self.backlog.push_back(id);
+        }
+    }
+
+    /// Has the connection's output flushed before the loop waits.
+    pub(super) fn push_dirty(&mut self, id: Id) {
+        if self.driven == Some(id) {
+            return;
+        }
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.in_dirty
+        {
+            conn.in_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Gives the connection's output memory to write into.
+    #[inline]
+    pub(super) fn lend_buffer(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+        if conn.out.is_unallocated() {
+            conn.out
+                .adopt(spare.pop().unwrap_or_else(|| Vec::with_capacity(4 << 10)));
+        }
+    }
+
+    /// Takes a drained output's memory back.
+    #[inline]
+    pub(super) fn reclaim_buffer(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+        if let Some(buffer) = conn.out.release()
+            && buffer.capacity() > 0
+            && buffer.capacity() <= SPARE_BYTES_MAX
+            && spare.len() < SPARE_COUNT_MAX
+        {
+            spare.push(buffer);
+        }
+    }
+
+    /// Queues a record for the end of the turn.
+    #[cold]
+    pub(super) fn record(&mut self, level: Level, conn: Option<Id>, message: String) {
+        let peer = conn.and_then(|id| self.conns.get(id)?.peer);
+        if !self.log.push(Record {
+            level,
+            message,
+            peer,
+        }) {
+            self.counters.log_records_lost.bump();
+        }
+    }
+
+    pub(crate) fn defer(&mut self, callback: Callback<U>) {
+        self.notices.push_back(Notice::Call(callback));
+    }
+
+    pub(crate) fn remote(&self) -> &Remote<U> {
+        &self.remote
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Bytes that connections and queues own beyond their slots.
+    #[cfg(feature = "testing")]
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let conns = self.conns.ids().filter_map(|id| self.conns.get(id));
+        conns
+            .map(|conn| conn.out.len() + conn.stash.capacity())
+            .sum()
+    }
+
+    /// What has to hold between turns.
+    #[cfg(feature = "testing")]
+    pub(crate) fn check(&self) {
+        assert_eq!(self.depth, 0, "AI-1");
+        assert!(
+            self.driven.is_none() && self.recv.len() == RECV_BYTES,
+            "the buffer is back"
+        );
+        for id in self.conns.ids() {
+            let Some(conn) = self.conns.get(id) else {
+                continue;
+            };
+            let queued = |queue: &mut dyn Iterator<Item = &Id>| queue.filter(|&&q| q == id).count();
+            assert_eq!(
+                queued(&mut self.dirty.iter()),
+                usize::from(conn.in_dirty),
+                "{id:?}"
+            );
+            assert_eq!(
+                queued(&mut self.backlog.iter()),
+                usize::from(conn.in_backlog),
+                "{id:?}"
+            );
+            let closed = usize::from(conn.phase == Phase::Closed);
+            assert_eq!(queued(&mut self.closing.iter()), closed, "{id:?}");
+            assert!(
+                conn.out.len() <= self.config.write_buffer_bytes_max,
+                "{id:?}"
+            );
+            assert!(
+                conn.armed <= conn.read_deadline.min(conn.write_deadline),
+                "{id:?} is watched"
+            );
+            assert!(
+                conn.owes_answer() || conn.later.is_none(),
+                "{id:?} keeps no dead callbacks"
+            );
+        }
+    }
+
+    /// Nothing left to do before the loop waits.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.dirty.is_empty()
+            && self.closing.is_empty()
+            && self.notices.is_empty()
+            && self.graveyard.is_empty()
+    }
+}

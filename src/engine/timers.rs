@@ -1,0 +1,165 @@
+//! Deadlines of connections, and timers of the user's.
+
+use super::conn::{NEVER, Phase, ResponseId};
+use super::service::Service;
+use super::state::{Callback, Grave, State, Timer};
+use super::worker::Worker;
+use crate::proto::ProtocolError;
+use crate::util::slab::Id;
+use crate::util::wheel::Tick;
+
+/// Names a timer that was armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimerId(Id);
+
+/// A timer's callback.
+pub(super) struct Task<U>(Callback<U>);
+
+impl<U> Task<U> {
+    pub(super) fn new(callback: Callback<U>) -> Self {
+        Self(callback)
+    }
+}
+
+impl<S: Service> Worker<S> {
+    /// What has come up. Keys are collected first: a callback may arm and cancel as it likes.
+    pub(super) fn expire(&mut self) {
+        let now = self.state.now;
+        if self
+            .state
+            .wheel
+            .next_deadline()
+            .is_none_or(|tick| tick > now)
+        {
+            return;
+        }
+        let mut expired = Vec::new();
+        self.state.wheel.advance(now, &mut expired);
+        for timer in expired {
+            match timer {
+                Timer::Conn(id) => self.state.expire_conn(id),
+                Timer::Task(id) => {
+                    if let Some(Task(callback)) = self.state.tasks.remove(id) {
+                        self.call(None, |_, state| callback(state));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<U> State<U> {
+    /// Calls `callback` after at least `delay_ms`.
+    pub(crate) fn after(&mut self, delay_ms: u64, callback: Callback<U>) -> Option<TimerId> {
+        let id = self.tasks.insert_with(|_| Task(callback))?;
+        // The present tick has begun already, so it does not count.
+        self.wheel.insert(
+            self.now.saturating_add(delay_ms).saturating_add(1),
+            Timer::Task(id),
+        );
+        Some(TimerId(id))
+    }
+
+    /// Forgets a timer; false when it has come up already.
+    pub(crate) fn cancel(&mut self, TimerId(id): TimerId) -> bool {
+        let task = self.tasks.remove(id);
+        let found = task.is_some();
+        self.graveyard
+            .extend(task.map(|Task(callback)| Grave::Task(callback)));
+        found
+    }
+
+    #[inline]
+    pub(super) fn set_read_deadline(&mut self, id: Id, deadline: Tick) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.read_deadline = deadline;
+            if deadline < conn.armed {
+                self.arm(id);
+            }
+        }
+    }
+
+    pub(super) fn set_write_deadline(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.write_deadline = self.now + self.config.write_stall_timeout_ms;
+            self.arm(id);
+        }
+    }
+
+    /// Sets the deadline that fits how the present body is being read.
+    pub(super) fn watch_body(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.wants_body() && !conn.body.is_done() {
+            conn.received_mark = conn.body.received();
+            self.set_read_deadline(id, self.now + self.config.body_window_ms);
+        } else {
+            conn.read_deadline = NEVER;
+        }
+    }
+
+    fn expire_conn(&mut self, id: Id) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if conn.armed > now {
+            return; // An older entry: a nearer one was armed in its place.
+        }
+        conn.armed = NEVER;
+        if conn.write_deadline <= now {
+            self.counters.write_stalls.bump();
+            return self.close(id);
+        }
+        if conn.read_deadline <= now {
+            conn.read_deadline = NEVER;
+            self.expire_read(id);
+        }
+        self.arm(id);
+    }
+
+    fn expire_read(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        match conn.phase {
+            Phase::Idle => {
+                self.counters.idle_timeouts.bump();
+                self.end_connection(id);
+            }
+            Phase::Head => self.refuse(id, ProtocolError::Timeout),
+            Phase::Exchange if conn.wants_body() && !conn.body.is_done() => {
+                self.check_throughput(id);
+            }
+            Phase::Exchange if conn.answer_is_open() && self.config.answer_timeout_ms > 0 => {
+                let id = ResponseId {
+                    conn: id,
+                    request: conn.request,
+                };
+                self.counters.aborted.bump();
+                self.drop_later(id.conn, true);
+                self.answer_status(id, 503);
+            }
+            Phase::Exchange | Phase::Ending => {}
+            Phase::Linger | Phase::Closed => self.close(id),
+        }
+    }
+
+    /// At the end of a window: whether the body came fast enough in it.
+    fn check_throughput(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let received = conn.body.received() - conn.received_mark;
+        let needed = self
+            .config
+            .body_throughput_min
+            .saturating_mul(self.config.body_window_ms);
+        if received.saturating_mul(1000) < needed {
+            return self.refuse(id, ProtocolError::Timeout);
+        }
+        conn.received_mark = conn.body.received();
+        self.set_read_deadline(id, self.now + self.config.body_window_ms);
+    }
+}

@@ -1,0 +1,232 @@
+//! The worker: read this first.
+//!
+//! A worker is a set of handlers and a state, side by side. [`Worker::turn`] is the whole life of
+//! it: each step below does one kind of work, in a fixed order and within bounds, and
+//! [`Worker::call`] is the only place where user code runs.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::conn::{Conn, ResponseId};
+use super::service::Service;
+use super::state::{State, Timer};
+use crate::net::driver::{Driver, Ready};
+use crate::observe::{Level, Sink};
+use crate::util::wheel::Tick;
+
+/// After this many ready connections, output and news do not wait for the rest of the batch.
+const READY_PER_SETTLE: usize = 128;
+/// Connections taken from the kernel in one turn.
+const ACCEPTS_PER_TURN: usize = 256;
+/// How long accepting pauses when the process has no file descriptor left.
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Handlers and state are disjoint fields: a callback gets `&service` and `&mut state`.
+pub(crate) struct Worker<S: Service> {
+    pub(crate) service: S,
+    pub(crate) state: State<S::User>,
+}
+
+impl<S: Service> Worker<S> {
+    /// One turn of the loop, after the driver has polled.
+    pub(crate) fn turn<D: Driver>(&mut self, driver: &mut D, sink: &Sink) {
+        self.state.set_clock(driver.now(), || driver.unix_s());
+        self.drain_inbox();
+        self.accept(driver);
+        for (count, ready) in driver.ready().enumerate() {
+            self.ready(ready);
+            if count % READY_PER_SETTLE == READY_PER_SETTLE - 1 {
+                self.settle();
+            }
+        }
+        self.run_backlog();
+        self.expire();
+        self.settle();
+        self.observe(sink);
+    }
+
+    /// How long the driver may wait, in milliseconds: `None` is until there is news.
+    pub(crate) fn next_timeout_ms(&self) -> Option<u64> {
+        if !self.state.is_quiet() || !self.state.backlog.is_empty() {
+            return Some(0);
+        }
+        let accept = Some(self.state.accept_after).filter(|&tick| tick > self.state.now);
+        let next = [self.state.wheel.next_deadline(), accept]
+            .into_iter()
+            .flatten()
+            .min();
+        next.map(|tick: Tick| tick.saturating_sub(self.state.now))
+    }
+
+    /// Whether the worker was told to stop and nothing is open any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.stopping.is_some() && self.state.conns.len() == 0
+    }
+
+    /// Runs user code: the only function that does (AI-1). A panic ends the callback, not the
+    /// worker. When the callback was to see to an answer and neither gave nor kept it, the peer
+    /// gets 500.
+    #[inline]
+    pub(super) fn call(
+        &mut self,
+        answer: Option<ResponseId>,
+        callback: impl FnOnce(&S, &mut State<S::User>),
+    ) -> bool {
+        let Self { service, state } = self;
+        debug_assert_eq!(state.depth, 0, "AI-1: a callback while a callback runs");
+        state.depth = 1;
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(service, state)));
+        state.depth = 0;
+        if outcome.is_err() {
+            state.counters.panics.bump();
+            let conn = answer.map(|id| id.conn);
+            state.record(Level::Error, conn, "a handler panicked".to_owned());
+        }
+        if let Some(id) = answer {
+            state.check_answer(id, outcome.is_err());
+        }
+        outcome.is_ok()
+    }
+
+    fn accept<D: Driver>(&mut self, driver: &mut D) {
+        let state = &mut self.state;
+        if state.now < state.accept_after {
+            return;
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            match driver.accept() {
+                None => {
+                    if state.stopping.is_some() {
+                        // Only now: a listener that closes resets what is queued on it.
+                        driver.stop_listening();
+                    }
+                    return;
+                }
+                Some(Ok((transport, peer))) => state.open(transport, peer, driver),
+                Some(Err(error)) if is_transient(&error) => {}
+                Some(Err(error)) => {
+                    state.counters.accept_paused.bump();
+                    let message = format!("accepting is paused: {error}");
+                    state.record(Level::Warn, None, message);
+                    state.accept_after = state.now + ACCEPT_PAUSE_MS;
+                    return;
+                }
+            }
+        }
+        // There may be more, and an edge-triggered driver will not say so again.
+        state.accept_after = state.now + 1;
+    }
+
+    fn ready(&mut self, ready: Ready) {
+        let Some(conn) = self.state.conns.get_mut(ready.id) else {
+            self.state.counters.events_stale.bump();
+            return;
+        };
+        conn.readable |= ready.readable || ready.read_closed;
+        conn.read_closed |= ready.read_closed;
+        let (readable, unblocked) = (conn.readable, ready.writable && conn.blocked);
+        if unblocked {
+            self.state.unblocked(ready.id);
+        }
+        if readable {
+            self.drive(ready.id);
+        }
+    }
+
+    /// Input that could not be handled when it came. What is added meanwhile is for the next turn.
+    fn run_backlog(&mut self) {
+        for _ in 0..self.state.backlog.len() {
+            let Some(id) = self.state.backlog.pop_front() else {
+                break;
+            };
+            if let Some(conn) = self.state.conns.get_mut(id) {
+                conn.in_backlog = false;
+                self.drive(id);
+            }
+        }
+    }
+
+    /// Hands the queued records out: the turn's callbacks are done.
+    fn observe(&mut self, sink: &Sink) {
+        if !self.state.log.is_empty() {
+            for record in self.state.log.take() {
+                // A logger is user code as well; its panic must not end the worker.
+                if catch_unwind(AssertUnwindSafe(|| sink(&record))).is_err() {
+                    self.state.counters.panics.bump();
+                }
+            }
+        }
+    }
+}
+
+impl<U> State<U> {
+    fn open<D: Driver>(
+        &mut self,
+        mut transport: crate::net::transport::Transport,
+        peer: Option<std::net::SocketAddr>,
+        driver: &D,
+    ) {
+        if self.conns.len() >= self.config.connections_max {
+            self.counters.connections_refused.bump();
+            return;
+        }
+        let mut registered = Ok(());
+        let inserted = self.conns.insert_with(|id| {
+            registered = driver.register(&mut transport, id);
+            Conn::new(transport, peer)
+        });
+        let Some(id) = inserted else {
+            self.counters.connections_refused.bump();
+            return;
+        };
+        if let Err(error) = registered {
+            self.record(
+                Level::Error,
+                Some(id),
+                format!("cannot watch a connection: {error}"),
+            );
+            self.conns.remove(id);
+            return;
+        }
+        self.counters.connections_accepted.bump();
+        self.counters.connections_open.bump();
+        self.set_read_deadline(id, self.now + self.config.keep_alive_timeout_ms);
+    }
+
+    /// After a callback that was to see to the answer `id`.
+    #[inline]
+    fn check_answer(&mut self, id: ResponseId, panicked: bool) {
+        let Some(conn) = self.conns.get(id.conn) else {
+            return;
+        };
+        let owed = conn.request == id.request && conn.owes_answer();
+        if owed && (panicked || !conn.detached) {
+            if !panicked {
+                self.counters.misuse_unanswered.bump();
+                let message = "a handler neither answered nor kept the answer for later";
+                self.record(Level::Warn, Some(id.conn), message.to_owned());
+            }
+            self.answer_failed(id);
+        }
+    }
+
+    pub(super) fn arm(&mut self, id: crate::util::slab::Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let next = conn.read_deadline.min(conn.write_deadline);
+        // A deadline that moved away is found when the old entry comes up: re-arming costs nothing.
+        if next < conn.armed {
+            conn.armed = next;
+            self.wheel.insert(next, Timer::Conn(id));
+        }
+    }
+}
+
+/// Errors of accept(2) that concern one connection, not the listener.
+fn is_transient(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::ConnectionAborted | K::ConnectionReset | K::Interrupted
+    )
+}

@@ -1,0 +1,178 @@
+//! Listening sockets: one per worker on the same TCP port, or one Unix socket shared by all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net as unix;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::address::ListenAddress;
+use super::driver::Accepted;
+use super::transport::Transport;
+use crate::error::Error;
+
+const BACKLOG: i32 = 4096;
+
+/// A socket that accepts for one worker.
+pub(crate) enum Listener {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener),
+}
+
+impl Listener {
+    pub(super) fn source(&mut self) -> &mut dyn mio::event::Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener) => listener,
+        }
+    }
+
+    pub(super) fn accept(&mut self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => listener
+                .accept()
+                .map(|(stream, peer)| (Transport::Tcp(stream), Some(peer))),
+            Self::Unix(listener) => listener
+                .accept()
+                .map(|(stream, _)| (Transport::Unix(stream), None)),
+        }
+    }
+}
+
+/// An address that this process holds, from which each worker gets its listener.
+pub(crate) struct Bound {
+    address: ListenAddress,
+    first: First,
+    /// Removes a Unix socket's file when the server is gone.
+    _file: Option<SocketFile>,
+}
+
+enum First {
+    Tcp(Option<Socket>),
+    Unix(unix::UnixListener),
+}
+
+impl Bound {
+    /// Takes the address, or fails when another program has it.
+    pub(crate) fn new(address: &ListenAddress) -> Result<Self, Error> {
+        let bound = match address {
+            ListenAddress::Tcp(address) => bind_tcp(*address),
+            ListenAddress::UnixPath(path) => bind_path(path),
+            ListenAddress::UnixAbstract(name) => bind_abstract(name),
+        };
+        bound.map_err(|error| Error::Listen(address.to_string(), error))
+    }
+
+    /// Where it listens: with the port that the kernel chose, where it was to choose.
+    pub(crate) fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// A listener for one more worker.
+    pub(crate) fn listener(&mut self) -> Result<Listener, Error> {
+        let listener = match &mut self.first {
+            First::Tcp(first) => first
+                .take()
+                .map_or_else(|| self.address.shared_tcp(), Ok)
+                .map(|socket| Listener::Tcp(mio::net::TcpListener::from_std(socket.into()))),
+            First::Unix(first) => first
+                .try_clone()
+                .map(|listener| Listener::Unix(mio::net::UnixListener::from_std(listener))),
+        };
+        listener.map_err(|error| Error::Listen(self.address.to_string(), error))
+    }
+}
+
+impl ListenAddress {
+    fn shared_tcp(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(address) => {
+                let socket = tcp_socket(*address)?;
+                socket.set_reuse_port(true)?;
+                socket.bind(&SockAddr::from(*address))?;
+                socket.listen(BACKLOG)?;
+                Ok(socket)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` serves IPv4 as well; any other IPv6 address is itself alone.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it, which saves a system call for each.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+/// Binds without `SO_REUSEPORT`, so that an address which another program holds is an error even
+/// when that program would share it, and allows sharing afterwards for the other workers.
+fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+    let socket = tcp_socket(address)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.set_reuse_port(true)?;
+    socket.listen(BACKLOG)?;
+    let address = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok(Bound {
+        address: ListenAddress::Tcp(address),
+        first: First::Tcp(Some(socket)),
+        _file: None,
+    })
+}
+
+fn bind_path(path: &Path) -> io::Result<Bound> {
+    let listener = match unix::UnixListener::bind(path) {
+        // A file whose server is gone refuses connections: take its place.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
+            std::fs::remove_file(path)?;
+            unix::UnixListener::bind(path)?
+        }
+        result => result?,
+    };
+    bound_unix(
+        listener,
+        ListenAddress::UnixPath(path.into()),
+        Some(SocketFile(path.into())),
+    )
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    unix::UnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn bind_abstract(name: &str) -> io::Result<Bound> {
+    let address = unix::SocketAddr::from_abstract_name(name)?;
+    let listener = unix::UnixListener::bind_addr(&address)?;
+    bound_unix(listener, ListenAddress::UnixAbstract(name.to_owned()), None)
+}
+
+fn bound_unix(
+    listener: unix::UnixListener,
+    address: ListenAddress,
+    file: Option<SocketFile>,
+) -> io::Result<Bound> {
+    listener.set_nonblocking(true)?;
+    Ok(Bound {
+        address,
+        first: First::Unix(listener),
+        _file: file,
+    })
+}
+
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Nothing to do about a failure: somebody may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
