@@ -1,0 +1,54 @@
+//! The project's own tool, in Rust instead of shell: `cargo xtask COMMAND`.
+//!
+//! It starts other programs and reads the tree. It depends on nothing but the standard library, so
+//! that the first thing a fresh clone builds is built within seconds.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line tool talks on standard output"
+)]
+
+mod bench;
+mod fuzz;
+mod icount;
+mod prepare;
+mod shell;
+mod test;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--full]             every test, in order; --full also fuzzes each target for 60 s
+  tidy                      style, layering, dead files, links
+  bench [ARGS]              build the comparison harness and run it with ARGS
+  fuzz TARGET --seconds N   fuzz one target for N seconds
+  icount                    instructions per request, counted by callgrind";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["test"] => test::run(test::Extent::Short),
+        ["test", "--full"] => test::run(test::Extent::Full),
+        ["tidy"] => tidy::run(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["fuzz", target, "--seconds", seconds] => fuzz::run(target, seconds),
+        ["icount"] => icount::run(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
