@@ -20,5 +20,6 @@ pub use request::{OwnedRequest, Request};
 pub use response::{Reply, Response, TryEnd};
 #[cfg(fuzzing)]
 pub use router::fuzz_router;
+#[cfg(feature = "testing")]
 pub(crate) use routes::Routes;
 pub use server::{Server, ServerHandle};

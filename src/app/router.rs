@@ -7,6 +7,8 @@
 //! those for any method. Paths are compared as they were sent: case counts, nothing is decoded, no
 //! dot segment is resolved, and a trailing `/` is a segment of its own that is empty.
 
+use crate::proto::http1::find_byte;
+
 /// Parameters that a pattern can have.
 pub(crate) const PARAMETERS_MAX: usize = 16;
 
@@ -36,6 +38,26 @@ struct Node {
     route: Option<usize>,
     /// The route of a `*` below this node.
     rest: Option<usize>,
+}
+
+impl Node {
+    /// The child for this text.
+    #[inline]
+    fn text(&self, segment: &[u8]) -> Option<usize> {
+        let found = match self.texts.as_slice() {
+            // The root's empty segment: the path `/`.
+            [(text, child), ..] if segment.is_empty() => {
+                return text.is_empty().then_some(*child);
+            }
+            texts if texts.len() <= 4 => texts
+                .iter()
+                .position(|(text, _)| text.as_bytes() == segment),
+            texts => texts
+                .binary_search_by(|(text, _)| text.as_bytes().cmp(segment))
+                .ok(),
+        };
+        found.map(|at| self.texts[at].1)
+    }
 }
 
 struct Tree(Vec<Node>);
@@ -194,17 +216,10 @@ impl Tree {
             return node.route.is_some_and(|route| visit(route, parameters));
         };
         let bytes = &path.as_bytes()[start..];
-        let end = memchr::memchr(b'/', bytes).map_or(path.len(), |at| start + at);
+        let end = find_byte(b'/', bytes).map_or(path.len(), |at| start + at);
         let next = (end < path.len()).then_some(end + 1);
         let segment = &path.as_bytes()[start..end];
-        let text = match node.texts.as_slice() {
-            [] => None,
-            [(text, child)] => (text.as_bytes() == segment).then_some(*child),
-            texts => texts
-                .binary_search_by(|(text, _)| text.as_bytes().cmp(segment))
-                .ok()
-                .map(|at| texts[at].1),
-        };
+        let text = node.text(segment);
         if text.is_some_and(|child| self.find(child, path, next, parameters, visit)) {
             return true;
         }

@@ -79,6 +79,11 @@ impl<U> State<U> {
     /// Completes the answer with `body`.
     #[inline]
     pub(crate) fn end(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
+        let plain = self.answering(id)?.stage == Stage::Pending;
+        if plain && self.compose_plain(id.conn, body) {
+            self.answered(id.conn);
+            return Ok(());
+        }
         let conn = self.answering(id)?;
         if conn.poisoned && conn.answer_is_open() {
             self.answer_status(id, 500);

@@ -3,7 +3,12 @@
 use super::conn::{Conn, Stage};
 use super::state::State;
 use crate::error::Misuse;
+use crate::proto::http1::date::DATE_LINE_LEN;
 use crate::proto::http1::{encode, is_field_value, is_token};
+use crate::util::slab::Id;
+
+/// Output up to which an answer is composed without a look at what the kernel takes.
+const PLAIN_BYTES_MAX: usize = 16 << 10;
 
 /// How the content behind a head is delimited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,15 +70,36 @@ impl<U> State<U> {
         Ok(())
     }
 
+    /// Composes a whole answer in one go, if it is of the common kind: status 200, no headers of
+    /// its own, small, on a connection that goes on. Returns whether it was.
+    #[inline]
+    pub(super) fn compose_plain(&mut self, id: Id, body: &[u8]) -> bool {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return false;
+        };
+        let common = conn.status == 200 && conn.keep_alive && !conn.http10 && conn.body.is_done();
+        let common = common && !conn.head_only && !conn.poisoned;
+        let fits = conn.out.len() + body.len() <= PLAIN_BYTES_MAX;
+        if !common || !fits || self.stopping.is_some() {
+            return false;
+        }
+        Self::lend_buffer(conn, &mut self.spare);
+        let tail = conn.out.tail();
+        tail.reserve(self.common_plain.len() + 24 + body.len());
+        tail.extend_from_slice(&self.common_plain);
+        encode::decimal_then(tail, body.len() as u64, *b"\r\n\r\n");
+        tail.extend_from_slice(body);
+        true
+    }
+
     /// Completes the head and releases it for sending.
     #[inline]
-    pub(super) fn seal_head(&mut self, conn_id: crate::util::slab::Id, content: Content) {
+    pub(super) fn seal_head(&mut self, conn_id: Id, content: Content) {
         let stopping = self.stopping.is_some();
         let Self {
             conns,
             config,
             common,
-            common_ok,
             spare,
             ..
         } = self;
@@ -85,19 +111,13 @@ impl<U> State<U> {
         {
             conn.keep_alive = false;
         }
-        if conn.stage == Stage::Pending && conn.status == 200 {
-            Self::lend_buffer(conn, spare);
-            conn.out.tail().extend_from_slice(common_ok);
+        Self::open_head(conn, spare);
+        let common = if conn.has_date {
+            &common[DATE_LINE_LEN..]
         } else {
-            Self::open_head(conn, spare);
-            if conn.has_date {
-                conn.out
-                    .tail()
-                    .extend_from_slice(&common[crate::proto::http1::date::DATE_LINE_LEN..]);
-            } else {
-                conn.out.tail().extend_from_slice(common);
-            }
-        }
+            common
+        };
+        conn.out.tail().extend_from_slice(common);
         let (keep_alive, http10) = (conn.keep_alive, conn.http10);
         let tail = conn.out.tail();
         if !keep_alive {

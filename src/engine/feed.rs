@@ -151,12 +151,11 @@ impl<S: Service> Worker<S> {
         if state.config.answer_timeout_ms > 0 {
             state.set_read_deadline(id.conn, state.now + state.config.answer_timeout_ms);
         }
-        let unanswered = state.counters.misuse_unanswered.read() + state.counters.panics.read();
-        self.call(Some(id), |service, state| {
-            service.request(state, id, Incoming { head, peer })
+        let incoming = Incoming { head, peer };
+        let well = self.call(Some(id), |service, state| {
+            service.request(state, id, incoming)
         });
-        let counters = &self.state.counters;
-        if counters.misuse_unanswered.read() + counters.panics.read() != unanswered {
+        if !well {
             let message = format!("answered 500 for {} {}", head.method, head.target);
             self.state.record(Level::Warn, Some(id.conn), message);
         }

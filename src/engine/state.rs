@@ -70,8 +70,8 @@ pub(crate) struct State<U> {
 
     /// `Date` and `Server`, for every answer,
     pub(super) common: Vec<u8>,
-    /// and the same behind a status line of 200.
-    pub(super) common_ok: Vec<u8>,
+    /// and the same between a status line of 200 and `Content-Length: `.
+    pub(super) common_plain: Vec<u8>,
     date_until: Tick,
     date_unix_s: u64,
 
@@ -109,7 +109,7 @@ impl<U> State<U> {
             driven: None,
             depth: 0,
             common: Vec::new(),
-            common_ok: Vec::new(),
+            common_plain: Vec::new(),
             date_until: 0,
             date_unix_s: u64::MAX,
             config,
@@ -140,9 +140,10 @@ impl<U> State<U> {
         if let Some(server) = &self.config.server_header {
             encode::header(&mut self.common, b"Server", server.as_bytes());
         }
-        self.common_ok.clear();
-        encode::status_line(&mut self.common_ok, 200);
-        self.common_ok.extend_from_slice(&self.common);
+        self.common_plain.clear();
+        encode::status_line(&mut self.common_plain, 200);
+        self.common_plain.extend_from_slice(&self.common);
+        self.common_plain.extend_from_slice(b"Content-Length: ");
     }
 
     /// The connection that still owes the answer `id`.

@@ -64,7 +64,7 @@ impl<S: Service> Worker<S> {
 
     /// Runs user code: the only function that does (AI-1). A panic ends the callback, not the
     /// worker. When the callback was to see to an answer and neither gave nor kept it, the peer
-    /// gets 500.
+    /// gets 500. Returns whether neither happened.
     #[inline]
     pub(super) fn call(
         &mut self,
@@ -81,10 +81,8 @@ impl<S: Service> Worker<S> {
             let conn = answer.map(|id| id.conn);
             state.record(Level::Error, conn, "a handler panicked".to_owned());
         }
-        if let Some(id) = answer {
-            state.check_answer(id, outcome.is_err());
-        }
-        outcome.is_ok()
+        let answered = answer.is_none_or(|id| state.check_answer(id, outcome.is_err()));
+        outcome.is_ok() && answered
     }
 
     fn accept<D: Driver>(&mut self, driver: &mut D) {
@@ -192,21 +190,28 @@ impl<U> State<U> {
         self.set_read_deadline(id, self.now + self.config.keep_alive_timeout_ms);
     }
 
-    /// After a callback that was to see to the answer `id`.
+    /// After a callback that was to see to the answer `id`: whether it did.
     #[inline]
-    fn check_answer(&mut self, id: ResponseId, panicked: bool) {
+    fn check_answer(&mut self, id: ResponseId, panicked: bool) -> bool {
         let Some(conn) = self.conns.get(id.conn) else {
-            return;
+            return true;
         };
         let owed = conn.request == id.request && conn.owes_answer();
-        if owed && (panicked || !conn.detached) {
-            if !panicked {
-                self.counters.misuse_unanswered.bump();
-                let message = "a handler neither answered nor kept the answer for later";
-                self.record(Level::Warn, Some(id.conn), message.to_owned());
-            }
-            self.answer_failed(id);
+        if !owed || (conn.detached && !panicked) {
+            return true;
         }
+        self.unanswered(id, panicked);
+        false
+    }
+
+    #[cold]
+    fn unanswered(&mut self, id: ResponseId, panicked: bool) {
+        if !panicked {
+            self.counters.misuse_unanswered.bump();
+            let message = "a handler neither answered nor kept the answer for later";
+            self.record(Level::Warn, Some(id.conn), message.to_owned());
+        }
+        self.answer_failed(id);
     }
 
     pub(super) fn arm(&mut self, id: crate::util::slab::Id) {

@@ -52,9 +52,11 @@ impl Pipe {
             return end;
         }
         let count = into.len().min(wire.to_server.len());
-        for (into, byte) in into.iter_mut().zip(wire.to_server.drain(..count)) {
-            *into = byte;
-        }
+        let (front, back) = wire.to_server.as_slices();
+        let first = front.len().min(count);
+        into[..first].copy_from_slice(&front[..first]);
+        into[first..count].copy_from_slice(&back[..count - first]);
+        wire.to_server.drain(..count);
         Ok(count)
     }
 

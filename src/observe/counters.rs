@@ -29,7 +29,7 @@ impl Counter {
         );
     }
 
-    pub(crate) fn read(&self) -> u64 {
+    fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

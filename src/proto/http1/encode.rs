@@ -91,8 +91,7 @@ pub fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 #[inline]
 pub fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
-    decimal(out, length);
-    out.extend_from_slice(b"\r\n");
+    decimal_then(out, length, *b"\r\n");
 }
 
 /// The line before a chunk's data. `size` is not 0: that would end the body.
@@ -114,18 +113,28 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// A number in decimal digits.
 #[inline]
-pub fn decimal(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+pub fn decimal(out: &mut Vec<u8>, value: u64) {
+    decimal_then(out, value, []);
+}
+
+/// A number in decimal digits, and what follows it: one copy for both.
+#[inline]
+pub fn decimal_then<const N: usize>(out: &mut Vec<u8>, mut value: u64, then: [u8; N]) {
+    const DIGITS_MAX: usize = 20;
+    // Arrays cannot be sized by a sum with `N`; no caller has more than this behind a number.
+    let mut text = [0; DIGITS_MAX + 4];
+    let end = DIGITS_MAX + N;
+    text[DIGITS_MAX..end].copy_from_slice(&then);
+    let mut at = DIGITS_MAX;
     loop {
         at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
+        text[at] = b'0' + (value % 10) as u8;
         value /= 10;
         if value == 0 {
             break;
         }
     }
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(&text[at..end]);
 }
 
 #[cfg(test)]

@@ -49,32 +49,32 @@ pub fn check(
     for header in headers {
         // Most headers of most requests are told apart by their length alone.
         match header.name.len() {
-            4 if header.name.eq_ignore_ascii_case("host") => {
+            4 if is_host(header.name) => {
                 if seen.host || !is_authority(header.value) {
                     return Err(ProtocolError::Host);
                 }
                 seen.host = true;
             }
-            6 if header.name.eq_ignore_ascii_case("expect") => {
+            6 if is_named(header.name, "expect") => {
                 if !header.value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(ProtocolError::Expectation);
                 }
                 seen.expect_continue = true;
             }
-            10 if header.name.eq_ignore_ascii_case("connection") => {
+            10 if is_named(header.name, "connection") => {
                 for option in header.value.split(|&byte| byte == b',') {
                     let option = option.trim_ascii();
                     seen.close |= option.eq_ignore_ascii_case(b"close");
                     seen.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            14 if header.name.eq_ignore_ascii_case("content-length") => {
+            14 if is_named(header.name, "content-length") => {
                 let length = decimal(header.value).ok_or(ProtocolError::ContentLength)?;
                 if seen.content_length.replace(length).is_some() {
                     return Err(ProtocolError::ContentLength);
                 }
             }
-            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+            17 if is_named(header.name, "transfer-encoding") => {
                 if seen.transfer_encoding {
                     return Err(ProtocolError::TransferEncoding);
                 }
@@ -116,6 +116,21 @@ impl Seen {
             expect_continue: self.expect_continue && modern && !empty,
         })
     }
+}
+
+/// Compares in any case, the first byte first: of the names of one length most differ there.
+#[inline]
+fn is_named(name: &str, lower: &str) -> bool {
+    let first = |name: &str| name.as_bytes().first().map(|byte| byte | b' ');
+    first(name) == first(lower) && name.eq_ignore_ascii_case(lower)
+}
+
+/// `Host`, in any case; it is in every request, so it is compared at one go.
+fn is_host(name: &str) -> bool {
+    let lower = |name: [u8; 4]| u32::from_ne_bytes(name) | u32::from_ne_bytes([b' '; 4]);
+    name.as_bytes()
+        .first_chunk()
+        .is_some_and(|name| lower(*name) == lower(*b"host"))
 }
 
 /// The value of a string of decimal digits. Not `FromStr`, which takes a sign.

@@ -93,11 +93,11 @@ fn finish<'a>(
     if target.len() > limits.target_bytes_max {
         return Err(ProtocolError::TargetTooLong);
     }
-    if has_bare_line_feed(bytes) {
+    let headers: &'a [Header<'a>] = request.headers;
+    if has_bare_line_feed(method, target, headers, bytes) {
         return Err(ProtocolError::Header);
     }
     target::check(method, target)?;
-    let headers: &'a [Header<'a>] = request.headers;
     let framing = framing::check(method, version_minor, headers)?;
     Ok((
         Head {
@@ -112,13 +112,27 @@ fn finish<'a>(
 }
 
 /// httparse takes a lone LF for a line end, as RFC 9112 section 2.2 lets a recipient do. Others on
-/// the path may not, so it is refused here. Written without a branch so that it vectorises.
-fn has_bare_line_feed(bytes: &[u8]) -> bool {
-    let pairs = bytes.iter().zip(&bytes[1..]);
-    let bare = pairs.fold(0, |bare, (&before, &byte)| {
-        bare | (u8::from(byte == b'\n') & u8::from(before != b'\r'))
+/// the path may not, so it is refused here: every line is looked at where it ends.
+fn has_bare_line_feed(method: &str, target: &str, headers: &[Header<'_>], bytes: &[u8]) -> bool {
+    /// ` HTTP/1.1`
+    const VERSION_LEN: usize = 9;
+    let end = |part: &[u8]| part.as_ptr().addr() - bytes.as_ptr().addr() + part.len();
+    let is_cr = |at: usize| bytes.get(at) == Some(&b'\r');
+    let start = end(method.as_bytes()) - method.len();
+    let empty_lines = bytes[..start].chunks(2).all(|line| line == b"\r\n");
+    let request_line = is_cr(end(target.as_bytes()) + VERSION_LEN);
+    let header_lines = headers.iter().all(|header| {
+        let end = end(header.value);
+        // White space behind a value is not part of it.
+        is_cr(end)
+            || is_cr(
+                end + bytes[end..]
+                    .iter()
+                    .take_while(|&&b| b == b' ' || b == b'\t')
+                    .count(),
+            )
     });
-    bare != 0 || bytes.first() == Some(&b'\n')
+    !(empty_lines && request_line && header_lines && is_cr(bytes.len() - 2))
 }
 
 /// The length so far of a target whose end has not arrived.

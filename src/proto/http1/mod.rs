@@ -12,4 +12,6 @@ pub use body::{BodyDecoder, BodyStep};
 pub use framing::{BodyLength, Framing};
 pub use head::{Head, HeadLimits};
 pub use target::split_target;
+#[cfg(feature = "net")]
+pub(crate) use token::find_byte;
 pub use token::{is_field_value, is_token};

@@ -1,6 +1,6 @@
 //! Request targets, RFC 9112 section 3.2, and the authority in `Host`.
 
-use super::token::{is_reg_name, is_target};
+use super::token::{find_byte, is_reg_name_byte, is_target};
 use crate::proto::ProtocolError;
 
 /// Checks that `target` has one of the four forms and that `method` allows it.
@@ -40,11 +40,12 @@ pub(super) fn check(method: &str, target: &str) -> Result<(), ProtocolError> {
 /// `*` stands for itself; an absolute form's scheme and authority are left out, and its empty path
 /// is `/` (RFC 9112 section 3.2.2).
 pub fn split_target(target: &str) -> (&str, Option<&str>) {
-    let origin = match after_scheme(target) {
-        Some(rest) if !target.starts_with('/') => &rest[authority_len(rest)..],
-        _ => target,
+    let origin = if target.starts_with('/') {
+        target
+    } else {
+        after_scheme(target).map_or(target, |rest| &rest[authority_len(rest)..])
     };
-    match memchr::memchr(b'?', origin.as_bytes()) {
+    match find_byte(b'?', origin.as_bytes()) {
         None if origin.is_empty() => ("/", None),
         None => (origin, None),
         Some(0) => ("/", Some(&origin[1..])),
@@ -65,29 +66,23 @@ fn authority_len(rest: &str) -> usize {
 /// `uri-host [ ":" port ]`, without user information, which HTTP forbids senders to use
 /// (RFC 9110 section 4.2.4), and not empty.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let (host, port) = if bytes.first() == Some(&b'[') {
+    let (host, rest) = if bytes.first() == Some(&b'[') {
         let Some(end) = memchr::memchr(b']', bytes) else {
             return false;
         };
-        let literal = &bytes[1..end];
-        if !is_ip_literal(literal) {
-            return false;
-        }
-        match bytes[end + 1..].split_first() {
-            None => (literal, None),
-            Some((b':', port)) => (literal, Some(port)),
-            Some(_) => return false,
-        }
+        (is_ip_literal(&bytes[1..end]), &bytes[end + 1..])
     } else {
-        match memchr::memchr(b':', bytes) {
-            None => (bytes, None),
-            Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
-        }
+        let len = bytes
+            .iter()
+            .take_while(|&&byte| is_reg_name_byte(byte))
+            .count();
+        (len > 0, &bytes[len..])
     };
-    let bracketed = bytes.first() == Some(&b'[');
-    !host.is_empty()
-        && (bracketed || is_reg_name(host))
-        && port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit))
+    host && match rest {
+        [] => true,
+        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 /// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
