@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::proto::http1::body::BodyLimits;
-use crate::proto::http1::head::{HEADERS_CAP, HeadLimits};
+use crate::proto::http1::head::{HEAD_BYTES_CAP, HEADERS_CAP, HeadLimits};
 
 /// Valid settings of a server. Made by [`Config::builder`]; the default is valid.
 #[derive(Clone, Debug)]
@@ -166,7 +166,7 @@ impl ConfigBuilder {
         let checks = [
             (
                 "head_bytes_max",
-                (256..=64 << 10).contains(&head.head_bytes_max),
+                (256..=HEAD_BYTES_CAP).contains(&head.head_bytes_max),
                 "256 to 65536",
             ),
             (

@@ -11,8 +11,8 @@ use crate::proto::uri;
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub(super) head: &'a Head<'a>,
-    pub(super) path: &'a str,
-    pub(super) query: Option<&'a str>,
+    pub(super) path: &'a [u8],
+    pub(super) query: Option<&'a [u8]>,
     pub(super) parameters: &'a Parameters,
     pub(super) names: &'a [Box<str>],
     pub(super) peer: Option<SocketAddr>,
@@ -21,46 +21,45 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// The method as sent. Case matters (RFC 9110 section 9.1).
     pub fn method(&self) -> &'a str {
-        self.head.method
+        ascii(self.head.method())
     }
 
     /// The target as sent: path and query, an absolute URI, or `*` (RFC 9112 section 3.2).
     pub fn target(&self) -> &'a str {
-        self.head.target
+        ascii(self.head.target())
     }
 
     /// The path, neither decoded nor normalised.
     pub fn path(&self) -> &'a str {
-        self.path
+        ascii(self.path)
     }
 
     /// What follows the first `?`, not decoded; `None` without one.
     pub fn query(&self) -> Option<&'a str> {
-        self.query
+        self.query.map(ascii)
     }
 
     /// The decoded value of the first query parameter of this name. `None` when it is absent or
     /// malformed. A parameter without `=` is empty.
     pub fn query_parameter(&self, name: &str) -> Option<Cow<'a, str>> {
-        uri::query_parameter(self.query?, name)
+        uri::query_parameter(self.query()?, name)
     }
 
     /// Every query parameter in order: the decoded name, and the value where it can be decoded.
     pub fn query_parameters(&self) -> impl Iterator<Item = (Cow<'a, str>, Option<Cow<'a, str>>)> {
-        uri::query_parameters(self.query.unwrap_or(""))
+        uri::query_parameters(self.query().unwrap_or(""))
     }
 
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub fn version_minor(&self) -> u8 {
-        self.head.version_minor
+        self.head.version_minor()
     }
 
     /// The value of the first header of this name, in any case, without the white space around
     /// it. Values need not be UTF-8 (RFC 9110 section 5.5).
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.headers()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let is_named = |&(found, _): &(&[u8], _)| found.eq_ignore_ascii_case(name.as_bytes());
+        self.head.headers().find(is_named).map(|(_, value)| value)
     }
 
     /// Like [`header`](Self::header), as text; `None` also for a value that is not UTF-8.
@@ -71,15 +70,14 @@ impl<'a> Request<'a> {
     /// Every header in the order of arrival, names as sent.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         self.head
-            .headers
-            .iter()
-            .map(|header| (header.name, header.value))
+            .headers()
+            .map(|(name, value)| (ascii(name), value))
     }
 
     /// The segment that the pattern's `:name` matched, not decoded.
     pub fn parameter(&self, name: &str) -> Option<&'a str> {
         let index = self.names.iter().position(|known| **known == *name)?;
-        self.parameters.get(index, self.path)
+        self.parameters.get(index, self.path).map(ascii)
     }
 
     /// Like [`parameter`](Self::parameter), percent-decoded; `None` also when it cannot be.
@@ -101,8 +99,8 @@ impl<'a> Request<'a> {
         OwnedRequest {
             method: self.method().to_owned(),
             target: self.target().to_owned(),
-            path: self.path.to_owned(),
-            query: self.query.map(str::to_owned),
+            path: self.path().to_owned(),
+            query: self.query().map(str::to_owned),
             headers: self
                 .headers()
                 .map(|(name, value)| (name.to_owned(), value.to_vec()))
@@ -111,6 +109,11 @@ impl<'a> Request<'a> {
             peer_address: self.peer,
         }
     }
+}
+
+/// The parser lets nothing but ASCII into methods, targets and header names.
+fn ascii(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// A request's head, copied.

@@ -20,7 +20,7 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    pub(crate) fn get<'a>(&self, index: usize, path: &'a str) -> Option<&'a str> {
+    pub(crate) fn get<'a>(&self, index: usize, path: &'a [u8]) -> Option<&'a [u8]> {
         let (start, end) = *self.spans[..self.count].get(index)?;
         path.get(start as usize..end as usize)
     }
@@ -112,28 +112,28 @@ impl Router {
     /// rules above, until `visit` returns true. Returns whether it did.
     pub(crate) fn find(
         &self,
-        method: &str,
-        path: &str,
+        method: &[u8],
+        path: &[u8],
         visit: &mut dyn FnMut(usize, &Parameters) -> bool,
     ) -> bool {
-        let own = self.tree(method).into_iter();
-        // A GET route answers HEAD as well, unless there is one for HEAD.
-        let get = (method == "HEAD").then(|| self.tree("GET")).flatten();
         let mut parameters = Parameters::default();
-        own.chain(get)
-            .chain([&self.any])
-            .any(|tree| tree.find(0, path, Some(1), &mut parameters, visit))
+        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut parameters, visit);
+        if self.tree(method).is_some_and(&mut search) {
+            return true;
+        }
+        // A GET route answers HEAD as well, unless there is one for HEAD.
+        (method == b"HEAD" && self.tree(b"GET").is_some_and(&mut search)) || search(&self.any)
     }
 
-    fn tree(&self, method: &str) -> Option<&Tree> {
+    fn tree(&self, method: &[u8]) -> Option<&Tree> {
         self.methods
             .iter()
-            .find(|(name, _)| **name == *method)
+            .find(|(name, _)| name.as_bytes() == method)
             .map(|(_, tree)| tree)
     }
 
     /// Methods that have a route of their own, matching `path` or, for `None`, any.
-    pub(crate) fn methods(&self, path: Option<&str>) -> impl Iterator<Item = &str> {
+    pub(crate) fn methods(&self, path: Option<&[u8]>) -> impl Iterator<Item = &str> {
         let matches = move |tree: &Tree| match path {
             Some(path) => tree.find(0, path, Some(1), &mut Parameters::default(), &mut |_, _| {
                 true
@@ -205,36 +205,42 @@ impl Tree {
     /// can be reached in one way only, so the search visits each at most once.
     fn find(
         &self,
-        node: usize,
-        path: &str,
-        start: Option<usize>,
+        mut at: usize,
+        path: &[u8],
+        mut start: Option<usize>,
         parameters: &mut Parameters,
         visit: &mut dyn FnMut(usize, &Parameters) -> bool,
     ) -> bool {
-        let node = &self.0[node];
-        let Some(start) = start.filter(|&start| start <= path.len()) else {
-            return node.route.is_some_and(|route| visit(route, parameters));
-        };
-        let bytes = &path.as_bytes()[start..];
-        let end = find_byte(b'/', bytes).map_or(path.len(), |at| start + at);
-        let next = (end < path.len()).then_some(end + 1);
-        let segment = &path.as_bytes()[start..end];
-        let text = node.text(segment);
-        if text.is_some_and(|child| self.find(child, path, next, parameters, visit)) {
-            return true;
-        }
-        if let Some(child) = node.parameter
-            && start < end
-        {
-            parameters.spans[parameters.count] = (start as u32, end as u32);
-            parameters.count += 1;
-            let found = self.find(child, path, next, parameters, visit);
-            parameters.count -= 1;
-            if found {
+        loop {
+            let node = &self.0[at];
+            let Some(begin) = start else {
+                return node.route.is_some_and(|route| visit(route, parameters));
+            };
+            let rest = &path[begin..];
+            let len = find_byte(b'/', rest).unwrap_or(rest.len());
+            let next = (len < rest.len()).then_some(begin + len + 1);
+            let text = node.text(&rest[..len]);
+            if let (Some(child), None, None) = (text, node.parameter, node.rest) {
+                // Nothing to come back to.
+                (at, start) = (child, next);
+                continue;
+            }
+            if text.is_some_and(|child| self.find(child, path, next, parameters, visit)) {
                 return true;
             }
+            if let Some(child) = node.parameter
+                && len > 0
+            {
+                parameters.spans[parameters.count] = (begin as u32, (begin + len) as u32);
+                parameters.count += 1;
+                let found = self.find(child, path, next, parameters, visit);
+                parameters.count -= 1;
+                if found {
+                    return true;
+                }
+            }
+            return node.rest.is_some_and(|route| visit(route, parameters));
         }
-        node.rest.is_some_and(|route| visit(route, parameters))
     }
 }
 
@@ -255,7 +261,7 @@ pub fn fuzz_router(text: &str) {
         }
     }
     let mut found = Vec::new();
-    router.find("GET", path, &mut |route, parameters| {
+    router.find(b"GET", path.as_bytes(), &mut |route, parameters| {
         for index in 0..router.names(route).len() {
             assert!(
                 parameters
@@ -299,13 +305,21 @@ mod tests {
     /// The patterns that match, in order, with their parameters.
     fn matches(router: &Router, patterns: &[&str], method: &str, path: &str) -> Vec<String> {
         let mut found = Vec::new();
-        router.find(method, path, &mut |route, parameters| {
-            let names = router.names(route).iter().enumerate();
-            let values =
-                names.map(|(at, name)| format!(" {name}={}", parameters.get(at, path).unwrap()));
-            found.push(format!("{}{}", patterns[route], values.collect::<String>()));
-            false
-        });
+        router.find(
+            method.as_bytes(),
+            path.as_bytes(),
+            &mut |route, parameters| {
+                let names = router.names(route).iter().enumerate();
+                let values = names.map(|(at, name)| {
+                    format!(
+                        " {name}={}",
+                        str::from_utf8(parameters.get(at, path.as_bytes()).unwrap()).unwrap()
+                    )
+                });
+                found.push(format!("{}{}", patterns[route], values.collect::<String>()));
+                false
+            },
+        );
         found
     }
 
@@ -349,7 +363,7 @@ mod tests {
         router.add(Some("GET"), "/x").unwrap();
         router.add(Some("HEAD"), "/x").unwrap();
         router.add(Some("GET"), "/y").unwrap();
-        let order = |method, path| {
+        let order = |method: &[u8], path: &[u8]| {
             let mut found = Vec::new();
             router.find(method, path, &mut |route, _| {
                 found.push(route);
@@ -357,13 +371,13 @@ mod tests {
             });
             found
         };
-        assert_eq!(order("GET", "/x"), [1, 0]);
-        assert_eq!(order("HEAD", "/x"), [2, 1, 0]);
-        assert_eq!(order("POST", "/x"), [0]);
-        assert_eq!(order("HEAD", "/y"), [3]);
-        assert_eq!(order("POST", "/y"), []);
+        assert_eq!(order(b"GET", b"/x"), [1, 0]);
+        assert_eq!(order(b"HEAD", b"/x"), [2, 1, 0]);
+        assert_eq!(order(b"POST", b"/x"), [0]);
+        assert_eq!(order(b"HEAD", b"/y"), [3]);
+        assert_eq!(order(b"POST", b"/y"), []);
         assert_eq!(matches(&router, &patterns, "get", "/y"), [""; 0]);
-        assert_eq!(router.methods(Some("/y")).collect::<Vec<_>>(), ["GET"]);
+        assert_eq!(router.methods(Some(b"/y")).collect::<Vec<_>>(), ["GET"]);
         assert_eq!(router.methods(None).collect::<Vec<_>>(), ["GET", "HEAD"]);
     }
 
@@ -373,7 +387,7 @@ mod tests {
         let first = router.add(None, "/:a/x").unwrap();
         let second = router.add(None, "/:b/x").unwrap();
         let mut found = Vec::new();
-        router.find("GET", "/1/x", &mut |route, _| {
+        router.find(b"GET", b"/1/x", &mut |route, _| {
             found.push(route);
             false
         });

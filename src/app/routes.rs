@@ -42,12 +42,12 @@ impl<U: 'static> Service for Routes<U> {
     #[inline]
     fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
         let Incoming { head, peer } = incoming;
-        let (path, query) = split_target(head.target);
+        let (path, query) = split_target(head.target());
         let mut yielded = false;
-        let found = path != "*"
+        let found = path != b"*"
             && self
                 .router
-                .find(head.method, path, &mut |route, parameters| {
+                .find(head.method(), path, &mut |route, parameters| {
                     let names = self.router.names(route);
                     let request = Request {
                         head,
@@ -62,7 +62,7 @@ impl<U: 'static> Service for Routes<U> {
                     !yielded
                 });
         if !found {
-            self.unmatched(state, id, head.method, path, yielded);
+            self.unmatched(state, id, head.method(), path, yielded);
         }
     }
 }
@@ -74,21 +74,24 @@ impl<U: 'static> Routes<U> {
         &self,
         state: &mut State<U>,
         id: ResponseId,
-        method: &str,
-        path: &str,
+        method: &[u8],
+        path: &[u8],
         yielded: bool,
     ) {
-        let whole_server = path == "*";
+        let whole_server = path == b"*";
         let methods = || self.router.methods((!whole_server).then_some(path));
-        let known =
-            KNOWN_METHODS.contains(&method) || self.router.methods(None).any(|m| m == method);
+        let known = KNOWN_METHODS.iter().any(|known| known.as_bytes() == method)
+            || self
+                .router
+                .methods(None)
+                .any(|known| known.as_bytes() == method);
         let exists = whole_server || methods().next().is_some();
         if !known {
             answer(state, id, 501, None);
         } else if yielded || !exists {
             answer(state, id, 404, None);
         } else {
-            let status = if method == "OPTIONS" { 204 } else { 405 };
+            let status = if method == b"OPTIONS" { 204 } else { 405 };
             answer(state, id, status, Some(&allow(methods())));
         }
     }

@@ -79,9 +79,7 @@ impl<U> State<U> {
     /// Completes the answer with `body`.
     #[inline]
     pub(crate) fn end(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
-        let plain = self.answering(id)?.stage == Stage::Pending;
-        if plain && self.compose_plain(id.conn, body) {
-            self.answered(id.conn);
+        if self.end_plain(id, body)? {
             return Ok(());
         }
         let conn = self.answering(id)?;
@@ -375,7 +373,7 @@ impl<U> State<U> {
 
     /// The answer is complete: the connection goes on, or ends.
     #[inline]
-    fn answered(&mut self, id: Id) {
+    pub(super) fn answered(&mut self, id: Id) {
         self.counters.answers.bump();
         let Some(conn) = self.conns.get_mut(id) else {
             return;

@@ -1,6 +1,6 @@
 //! Composing an answer's head into the connection's output.
 
-use super::conn::{Conn, Stage};
+use super::conn::{Conn, Phase, ResponseId, Stage};
 use super::state::State;
 use crate::error::Misuse;
 use crate::proto::http1::date::DATE_LINE_LEN;
@@ -70,18 +70,14 @@ impl<U> State<U> {
         Ok(())
     }
 
-    /// Composes a whole answer in one go, if it is of the common kind: status 200, no headers of
-    /// its own, small, on a connection that goes on. Returns whether it was.
+    /// Gives a whole answer in one go, if it is of the common kind: status 200, no headers of its
+    /// own, small, on a connection that goes on. Returns whether it was.
     #[inline]
-    pub(super) fn compose_plain(&mut self, id: Id, body: &[u8]) -> bool {
-        let Some(conn) = self.conns.get_mut(id) else {
-            return false;
-        };
-        let common = conn.status == 200 && conn.keep_alive && !conn.http10 && conn.body.is_done();
-        let common = common && !conn.head_only && !conn.poisoned;
+    pub(super) fn end_plain(&mut self, id: ResponseId, body: &[u8]) -> Result<bool, Misuse> {
+        let conn = Self::owing(&mut self.conns, &self.counters, id)?;
         let fits = conn.out.len() + body.len() <= PLAIN_BYTES_MAX;
-        if !common || !fits || self.stopping.is_some() {
-            return false;
+        if !conn.is_plain() || !fits || self.stopping.is_some() {
+            return Ok(false);
         }
         Self::lend_buffer(conn, &mut self.spare);
         let tail = conn.out.tail();
@@ -89,7 +85,16 @@ impl<U> State<U> {
         tail.extend_from_slice(&self.common_plain);
         encode::decimal_then(tail, body.len() as u64, *b"\r\n\r\n");
         tail.extend_from_slice(body);
-        true
+        if self.driven != Some(id.conn) || conn.finished {
+            self.answered(id.conn);
+            return Ok(true);
+        }
+        // What `answered` comes to when the input is being handled anyway.
+        self.counters.answers.bump();
+        conn.stage = Stage::Done;
+        conn.phase = Phase::Idle;
+        self.set_read_deadline(id.conn, self.now + self.config.keep_alive_timeout_ms);
+        Ok(true)
     }
 
     /// Completes the head and releases it for sending.

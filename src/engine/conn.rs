@@ -185,11 +185,11 @@ impl<U> Conn<U> {
         self.written = 0;
         self.declared = None;
         self.received_mark = 0;
-        self.body = BodyDecoder::new(head.framing.body);
-        self.head_only = head.method == "HEAD";
-        self.http10 = head.version_minor == 0;
-        self.keep_alive = head.framing.keep_alive;
-        self.expects_continue = head.framing.expect_continue;
+        self.body = BodyDecoder::new(head.framing().body);
+        self.head_only = head.method() == b"HEAD";
+        self.http10 = head.version_minor() == 0;
+        self.keep_alive = head.framing().keep_alive;
+        self.expects_continue = head.framing().expect_continue;
         self.detached = false;
         self.yielded = false;
         self.poisoned = false;
@@ -219,6 +219,15 @@ impl<U> Conn<U> {
     /// Whether nothing of the present answer can have left yet.
     pub(super) fn answer_is_open(&self) -> bool {
         matches!(self.stage, Stage::Pending | Stage::Head)
+    }
+
+    /// Whether the present answer can be of the common kind: nothing was said of it, and the
+    /// connection goes on.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        let untouched = self.stage == Stage::Pending && self.status == 200 && !self.poisoned;
+        let goes_on = self.keep_alive && self.body.is_done() && self.later.is_none();
+        untouched && goes_on && !self.head_only && !self.http10
     }
 
     /// Whether input can be handled now. While it cannot, it stays in the kernel.

@@ -4,12 +4,12 @@ use std::mem;
 
 use super::conn::{NEVER, Phase, ResponseId};
 use super::service::{Incoming, Service};
-use super::state::State;
+use super::state::{Input, State};
 use super::worker::Worker;
 use crate::observe::Level;
 use crate::proto::ProtocolError;
 use crate::proto::http1::BodyLength;
-use crate::proto::http1::head::{self, Head, header_slots};
+use crate::proto::http1::head::{self, Head, HeaderSlots};
 use crate::util::slab::Id;
 
 /// How often one connection is read before others get their turn.
@@ -21,11 +21,11 @@ impl<S: Service> Worker<S> {
     pub(super) fn drive(&mut self, id: Id) {
         // The bytes being parsed belong to this frame, so that they and the state can be borrowed
         // at once.
-        let mut buffer = mem::take(&mut self.state.recv);
+        let mut input = mem::take(&mut self.state.input);
         self.state.driven = Some(id);
-        let more = self.read_and_feed(id, &mut buffer);
+        let more = self.read_and_feed(id, &mut input);
         self.state.driven = None;
-        self.state.recv = buffer;
+        self.state.input = input;
         self.state.flush(id);
         if more {
             self.state.push_backlog(id);
@@ -33,7 +33,8 @@ impl<S: Service> Worker<S> {
     }
 
     /// Returns whether there may be input left that could be handled now.
-    fn read_and_feed(&mut self, id: Id, buffer: &mut [u8]) -> bool {
+    fn read_and_feed(&mut self, id: Id, input: &mut Input) -> bool {
+        let Input { buffer, slots } = input;
         let mut requests_left = self.state.config.requests_per_turn_max;
         for _ in 0..READS_PER_TURN {
             let config = &*self.state.config;
@@ -48,7 +49,7 @@ impl<S: Service> Worker<S> {
             let room = conn.read_bytes_max(config, buffer.len()).max(stashed);
             let received = self.state.receive_bytes(id, &mut buffer[stashed..room]);
             let bytes = &buffer[..stashed + received];
-            let used = self.feed(id, bytes, &mut requests_left);
+            let used = self.feed(id, bytes, slots, &mut requests_left);
             let Some(conn) = self.state.conns.get_mut(id) else {
                 return false;
             };
@@ -73,7 +74,13 @@ impl<S: Service> Worker<S> {
     }
 
     /// Handles a prefix of `bytes` and returns its length.
-    fn feed(&mut self, id: Id, bytes: &[u8], requests_left: &mut u32) -> usize {
+    fn feed(
+        &mut self,
+        id: Id,
+        bytes: &[u8],
+        slots: &mut HeaderSlots,
+        requests_left: &mut u32,
+    ) -> usize {
         let mut at = 0;
         loop {
             let Some(conn) = self.state.conns.get_mut(id) else {
@@ -89,7 +96,7 @@ impl<S: Service> Worker<S> {
                     if at == bytes.len() || over {
                         return at;
                     }
-                    match self.feed_head(id, &bytes[at..]) {
+                    match self.feed_head(id, &bytes[at..], slots) {
                         Some(used) => at += used,
                         None => return at,
                     }
@@ -106,12 +113,11 @@ impl<S: Service> Worker<S> {
 
     /// Handles a request's head. Returns its length, or `None` when there is not a whole one.
     #[inline]
-    fn feed_head(&mut self, id: Id, bytes: &[u8]) -> Option<usize> {
-        let mut slots = header_slots();
-        match head::parse(bytes, &mut slots, &self.state.config.head) {
-            Ok(Some((head, len))) => {
+    fn feed_head(&mut self, id: Id, bytes: &[u8], slots: &mut HeaderSlots) -> Option<usize> {
+        match head::parse(bytes, slots, &self.state.config.head) {
+            Ok(Some(head)) => {
                 self.request(id, &head);
-                Some(len)
+                Some(head.len())
             }
             Ok(None) => {
                 self.state.head_has_begun(id);
@@ -136,12 +142,12 @@ impl<S: Service> Worker<S> {
             conn: id,
             request: conn.request,
         };
-        match head.framing.body {
+        match head.framing().body {
             BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
                 return state.refuse(id.conn, ProtocolError::BodyTooLarge);
             }
             BodyLength::None
-                if state.config.length_required && usually_has_content(head.method) =>
+                if state.config.length_required && usually_has_content(head.method()) =>
             {
                 return state.refuse_without_length(id);
             }
@@ -156,14 +162,15 @@ impl<S: Service> Worker<S> {
             service.request(state, id, incoming)
         });
         if !well {
-            let message = format!("answered 500 for {} {}", head.method, head.target);
+            let (method, target) = (head.method().escape_ascii(), head.target().escape_ascii());
+            let message = format!("answered 500 for {method} {target}");
             self.state.record(Level::Warn, Some(id.conn), message);
         }
     }
 }
 
-fn usually_has_content(method: &str) -> bool {
-    matches!(method, "POST" | "PUT" | "PATCH")
+fn usually_has_content(method: &[u8]) -> bool {
+    matches!(method, b"POST" | b"PUT" | b"PATCH")
 }
 
 impl<U> State<U> {

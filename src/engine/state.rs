@@ -9,6 +9,7 @@ use super::timers::Task;
 use crate::config::Config;
 use crate::error::Misuse;
 use crate::observe::{Counters, Level, LogQueue, Record};
+use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
 use crate::util::slab::{Id, Slab};
 use crate::util::wheel::{Tick, Wheel};
@@ -36,7 +37,16 @@ pub(super) enum Timer {
     Task(Id),
 }
 
-/// One receive buffer for all connections: bytes stay in it only while they are being parsed.
+/// What receiving takes. It is taken out of the state while it is in use, so that what it holds and
+/// the state can be borrowed at once.
+#[derive(Default)]
+pub(super) struct Input {
+    /// One receive buffer for all connections: bytes stay in it only while they are being parsed.
+    pub(super) buffer: Vec<u8>,
+    /// Where the parts of the head being parsed stand.
+    pub(super) slots: HeaderSlots,
+}
+
 const RECV_BYTES: usize = 512 << 10;
 /// Output buffers that are kept for the next connection with something to say, and the largest
 /// that is worth keeping.
@@ -61,7 +71,7 @@ pub(crate) struct State<U> {
     pub(super) backlog: VecDeque<Id>,
     pub(super) graveyard: Vec<Grave<U>>,
 
-    pub(super) recv: Vec<u8>,
+    pub(super) input: Input,
     pub(super) spare: Vec<Vec<u8>>,
     /// The connection whose input is being handled: it is looked at when that is done.
     pub(super) driven: Option<Id>,
@@ -104,7 +114,10 @@ impl<U> State<U> {
             notices: VecDeque::new(),
             backlog: VecDeque::new(),
             graveyard: Vec::new(),
-            recv: vec![0; RECV_BYTES],
+            input: Input {
+                buffer: vec![0; RECV_BYTES],
+                slots: HeaderSlots::default(),
+            },
             spare: Vec::new(),
             driven: None,
             depth: 0,
@@ -149,8 +162,18 @@ impl<U> State<U> {
     /// The connection that still owes the answer `id`.
     #[inline]
     pub(super) fn answering(&mut self, id: ResponseId) -> Result<&mut Conn<U>, Misuse> {
-        let Some(conn) = self.conns.get_mut(id.conn) else {
-            self.counters.misuse_stale.bump();
+        Self::owing(&mut self.conns, &self.counters, id)
+    }
+
+    /// The same, with the rest of the state left to borrow.
+    #[inline]
+    pub(super) fn owing<'a>(
+        conns: &'a mut Slab<Conn<U>>,
+        counters: &Counters,
+        id: ResponseId,
+    ) -> Result<&'a mut Conn<U>, Misuse> {
+        let Some(conn) = conns.get_mut(id.conn) else {
+            counters.misuse_stale.bump();
             return Err(Misuse::Stale);
         };
         if conn.request == id.request && conn.owes_answer() {
@@ -158,10 +181,10 @@ impl<U> State<U> {
         }
         let ended = conn.request == id.request && conn.stage == Stage::Done;
         if ended && conn.phase != Phase::Closed {
-            self.counters.misuse_other.bump();
+            counters.misuse_other.bump();
             return Err(Misuse::AlreadyEnded);
         }
-        self.counters.misuse_stale.bump();
+        counters.misuse_stale.bump();
         Err(Misuse::Stale)
     }
 
@@ -261,7 +284,7 @@ impl<U> State<U> {
     pub(crate) fn check(&self) {
         assert_eq!(self.depth, 0, "AI-1");
         assert!(
-            self.driven.is_none() && self.recv.len() == RECV_BYTES,
+            self.driven.is_none() && self.input.buffer.len() == RECV_BYTES,
             "the buffer is back"
         );
         for id in self.conns.ids() {

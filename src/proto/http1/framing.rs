@@ -1,6 +1,5 @@
 //! Where a request ends: RFC 9112 section 6, with every doubt refused. Run before any handler.
 
-use super::head::Header;
 use super::target::is_authority;
 use crate::proto::ProtocolError;
 
@@ -40,45 +39,45 @@ struct Seen {
 ///
 /// # Errors
 /// What is wrong with `Host`, `Content-Length`, `Transfer-Encoding` or `Expect`.
-pub fn check(
-    method: &str,
+pub fn check<'a>(
+    method: &[u8],
     version_minor: u8,
-    headers: &[Header<'_>],
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<Framing, ProtocolError> {
     let mut seen = Seen::default();
-    for header in headers {
+    for (name, value) in headers {
         // Most headers of most requests are told apart by their length alone.
-        match header.name.len() {
-            4 if is_host(header.name) => {
-                if seen.host || !is_authority(header.value) {
+        match name.len() {
+            4 if is_host(name) => {
+                if seen.host || !is_authority(value) {
                     return Err(ProtocolError::Host);
                 }
                 seen.host = true;
             }
-            6 if is_named(header.name, "expect") => {
-                if !header.value.eq_ignore_ascii_case(b"100-continue") {
+            6 if is_named(name, "expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(ProtocolError::Expectation);
                 }
                 seen.expect_continue = true;
             }
-            10 if is_named(header.name, "connection") => {
-                for option in header.value.split(|&byte| byte == b',') {
+            10 if is_named(name, "connection") => {
+                for option in value.split(|&byte| byte == b',') {
                     let option = option.trim_ascii();
                     seen.close |= option.eq_ignore_ascii_case(b"close");
                     seen.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            14 if is_named(header.name, "content-length") => {
-                let length = decimal(header.value).ok_or(ProtocolError::ContentLength)?;
+            14 if is_named(name, "content-length") => {
+                let length = decimal(value).ok_or(ProtocolError::ContentLength)?;
                 if seen.content_length.replace(length).is_some() {
                     return Err(ProtocolError::ContentLength);
                 }
             }
-            17 if is_named(header.name, "transfer-encoding") => {
+            17 if is_named(name, "transfer-encoding") => {
                 if seen.transfer_encoding {
                     return Err(ProtocolError::TransferEncoding);
                 }
-                check_codings(header.value)?;
+                check_codings(value)?;
                 seen.transfer_encoding = true;
             }
             _ => {}
@@ -88,7 +87,7 @@ pub fn check(
 }
 
 impl Seen {
-    fn conclude(self, method: &str, version_minor: u8) -> Result<Framing, ProtocolError> {
+    fn conclude(self, method: &[u8], version_minor: u8) -> Result<Framing, ProtocolError> {
         let modern = version_minor >= 1;
         if modern && !self.host {
             return Err(ProtocolError::Host);
@@ -102,7 +101,7 @@ impl Seen {
             (false, None) => BodyLength::None,
         };
         let empty = matches!(body, BodyLength::None | BodyLength::Fixed(0));
-        if method == "TRACE" && !empty {
+        if method == b"TRACE" && !empty {
             return Err(ProtocolError::UnexpectedBody);
         }
         Ok(Framing {
@@ -120,16 +119,15 @@ impl Seen {
 
 /// Compares in any case, the first byte first: of the names of one length most differ there.
 #[inline]
-fn is_named(name: &str, lower: &str) -> bool {
-    let first = |name: &str| name.as_bytes().first().map(|byte| byte | b' ');
-    first(name) == first(lower) && name.eq_ignore_ascii_case(lower)
+fn is_named(name: &[u8], lower: &str) -> bool {
+    let first = |name: &[u8]| name.first().map(|byte| byte | b' ');
+    first(name) == first(lower.as_bytes()) && name.eq_ignore_ascii_case(lower.as_bytes())
 }
 
 /// `Host`, in any case; it is in every request, so it is compared at one go.
-fn is_host(name: &str) -> bool {
+fn is_host(name: &[u8]) -> bool {
     let lower = |name: [u8; 4]| u32::from_ne_bytes(name) | u32::from_ne_bytes([b' '; 4]);
-    name.as_bytes()
-        .first_chunk()
+    name.first_chunk()
         .is_some_and(|name| lower(*name) == lower(*b"host"))
 }
 
@@ -176,14 +174,10 @@ mod tests {
     use super::*;
 
     fn framing(minor: u8, headers: &[(&str, &str)]) -> Result<Framing, ProtocolError> {
-        let headers: Vec<Header<'_>> = headers
+        let headers = headers
             .iter()
-            .map(|&(name, value)| Header {
-                name,
-                value: value.as_bytes(),
-            })
-            .collect();
-        check("POST", minor, &headers)
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        check(b"POST", minor, headers)
     }
 
     #[test]

@@ -1,19 +1,21 @@
-//! Request heads, RFC 9112 sections 2 to 5: httparse for the fast path, and the checks that it
-//! leaves to its caller.
+//! Request heads, RFC 9112 sections 2 to 5.
+//!
+//! Two readers: a scan for the plain form that nearly every request has ([`plain`](super::plain)),
+//! and httparse for everything else, among it whatever is incomplete or wrong. The scan accepts
+//! only what httparse accepts, with the same result, so it decides nothing but the time it takes.
 
 use std::mem::MaybeUninit;
-
-pub use httparse::Header;
 
 use super::framing::{self, Framing};
 use super::target;
 use super::token::is_token_byte;
+use super::{plain, token};
 use crate::proto::ProtocolError;
 
 /// Limits on one request head.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadLimits {
-    /// Bytes of request line and headers, the empty line included.
+    /// Bytes of request line and headers, the empty line included; at most [`HEAD_BYTES_CAP`].
     pub head_bytes_max: usize,
     /// Header lines; at most [`HEADERS_CAP`].
     pub header_count_max: usize,
@@ -21,56 +23,170 @@ pub struct HeadLimits {
     pub target_bytes_max: usize,
 }
 
+/// The most bytes that any limit can allow: positions in a head are kept in 16 bits.
+pub const HEAD_BYTES_CAP: usize = 1 << 16;
+
 /// The most header lines that any limit can allow.
 pub const HEADERS_CAP: usize = 256;
 
-/// Room for the headers of one head, left uninitialised.
-pub type HeaderSlots<'a> = [MaybeUninit<Header<'a>>; HEADERS_CAP];
+/// Where a part of a head stands in its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u16,
+    pub(super) end: u16,
+}
 
-/// Slots for one call of [`parse`].
-pub const fn header_slots<'a>() -> HeaderSlots<'a> {
-    [const { MaybeUninit::uninit() }; HEADERS_CAP]
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end < HEAD_BYTES_CAP);
+        Self {
+            start: start as u16,
+            end: end as u16,
+        }
+    }
+
+    #[inline]
+    pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes
+            .get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or(&[])
+    }
+}
+
+/// A header's name and value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeaderSpan {
+    pub(super) name: Span,
+    pub(super) value: Span,
+}
+
+/// Where the parts of a head stand: room that is used again for every head.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderSlots(pub(super) Vec<HeaderSpan>);
+
+/// The parts of a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) method: Span,
+    pub(super) target: Span,
+    pub(super) version_minor: u8,
 }
 
 /// A request head that passed every check, still in the buffer it arrived in.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
+    bytes: &'a [u8],
+    line: Line,
+    headers: &'a [HeaderSpan],
+    framing: Framing,
+}
+
+impl<'a> Head<'a> {
     /// The method as sent; case matters (RFC 9110 section 9.1).
-    pub method: &'a str,
-    /// The target as sent.
-    pub target: &'a str,
+    #[inline]
+    pub fn method(&self) -> &'a [u8] {
+        self.line.method.of(self.bytes)
+    }
+
+    /// The target as sent: ASCII.
+    #[inline]
+    pub fn target(&self) -> &'a [u8] {
+        self.line.target.of(self.bytes)
+    }
+
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
-    pub version_minor: u8,
-    /// The headers in the order of their arrival, names as sent, values without the white space
-    /// around them.
-    pub headers: &'a [Header<'a>],
+    pub fn version_minor(&self) -> u8 {
+        self.line.version_minor
+    }
+
+    /// The headers in the order of their arrival: names as sent, which are ASCII, and values
+    /// without the white space around them.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let (bytes, headers) = (self.bytes, self.headers);
+        headers
+            .iter()
+            .map(move |header| (header.name.of(bytes), header.value.of(bytes)))
+    }
+
     /// What the headers say of the message's framing.
-    pub framing: Framing,
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// Bytes of the head, its empty line included.
+    #[expect(clippy::len_without_is_empty, reason = "no head is empty")]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// Parses one request head at the front of `bytes`.
 ///
-/// Returns the head and its length in bytes, or `None` when `bytes` ends before the head does.
-/// The outcome is a function of the bytes alone: fed with a growing prefix, it changes from `None`
-/// to one result and stays there.
+/// Returns the head, or `None` when `bytes` ends before it does. The outcome is a function of the
+/// bytes alone: fed with a growing prefix, it changes from `None` to one result and stays there.
 ///
 /// # Errors
 /// The first thing in the order of the bytes that breaks RFC 9112 or a limit.
+#[inline]
 pub fn parse<'a>(
     bytes: &'a [u8],
-    slots: &'a mut HeaderSlots<'a>,
+    slots: &'a mut HeaderSlots,
     limits: &HeadLimits,
-) -> Result<Option<(Head<'a>, usize)>, ProtocolError> {
+) -> Result<Option<Head<'a>>, ProtocolError> {
     let clipped = bytes.len() >= limits.head_bytes_max;
     let bytes = if clipped {
         &bytes[..limits.head_bytes_max]
     } else {
         bytes
     };
+    let (line, len) = match plain::scan(bytes, &mut slots.0, limits) {
+        Some(found) => found,
+        None => match thorough(bytes, slots, limits, clipped)? {
+            Some(found) => found,
+            None => return Ok(None),
+        },
+    };
+    let bytes = &bytes[..len];
+    let (method, target) = (line.method.of(bytes), line.target.of(bytes));
+    target::check(method, target)?;
+    let headers = slots.0.as_slice();
+    let pairs = headers
+        .iter()
+        .map(|header| (header.name.of(bytes), header.value.of(bytes)));
+    let framing = framing::check(method, line.version_minor, pairs)?;
+    Ok(Some(Head {
+        bytes,
+        line,
+        headers,
+        framing,
+    }))
+}
+
+/// Reads a head of any form.
+#[cold]
+fn thorough(
+    bytes: &[u8],
+    slots: &mut HeaderSlots,
+    limits: &HeadLimits,
+    clipped: bool,
+) -> Result<Option<(Line, usize)>, ProtocolError> {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_CAP];
     let mut request = httparse::Request::new(&mut []);
-    let slots = &mut slots[..limits.header_count_max];
-    match request.parse_with_uninit_headers(bytes, slots) {
-        Ok(httparse::Status::Complete(len)) => finish(request, &bytes[..len], limits).map(Some),
+    match request.parse_with_uninit_headers(bytes, &mut headers[..limits.header_count_max]) {
+        Ok(httparse::Status::Complete(len)) => {
+            let line = spans(&request, &bytes[..len], slots)?;
+            if line.target.of(bytes).len() > limits.target_bytes_max {
+                return Err(ProtocolError::TargetTooLong);
+            }
+            if has_bare_line_feed(line, &slots.0, &bytes[..len]) {
+                return Err(ProtocolError::Header);
+            }
+            let target = line.target.of(bytes);
+            if !target.iter().all(|&byte| token::is_target_byte(byte)) {
+                return Err(ProtocolError::Target);
+            }
+            Ok(Some((line, len)))
+        }
         Ok(httparse::Status::Partial) => match unfinished_target_len(bytes) {
             Some(len) if len > limits.target_bytes_max => Err(ProtocolError::TargetTooLong),
             _ if clipped => Err(ProtocolError::HeadTooLarge),
@@ -80,59 +196,56 @@ pub fn parse<'a>(
     }
 }
 
-fn finish<'a>(
-    request: httparse::Request<'a, 'a>,
-    bytes: &'a [u8],
-    limits: &HeadLimits,
-) -> Result<(Head<'a>, usize), ProtocolError> {
+/// Where httparse's findings stand in the bytes.
+fn spans(
+    request: &httparse::Request<'_, '_>,
+    bytes: &[u8],
+    slots: &mut HeaderSlots,
+) -> Result<Line, ProtocolError> {
     let (Some(method), Some(target), Some(version_minor)) =
         (request.method, request.path, request.version)
     else {
         return Err(ProtocolError::RequestLine);
     };
-    if target.len() > limits.target_bytes_max {
-        return Err(ProtocolError::TargetTooLong);
-    }
-    let headers: &'a [Header<'a>] = request.headers;
-    if has_bare_line_feed(method, target, headers, bytes) {
-        return Err(ProtocolError::Header);
-    }
-    target::check(method, target)?;
-    let framing = framing::check(method, version_minor, headers)?;
-    Ok((
-        Head {
-            method,
-            target,
-            version_minor,
-            headers,
-            framing,
-        },
-        bytes.len(),
-    ))
+    let span = |part: &[u8]| {
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        Span::new(start, start + part.len())
+    };
+    slots.0.clear();
+    slots
+        .0
+        .extend(request.headers.iter().map(|header| HeaderSpan {
+            name: span(header.name.as_bytes()),
+            value: span(header.value),
+        }));
+    Ok(Line {
+        method: span(method.as_bytes()),
+        target: span(target.as_bytes()),
+        version_minor,
+    })
 }
 
 /// httparse takes a lone LF for a line end, as RFC 9112 section 2.2 lets a recipient do. Others on
 /// the path may not, so it is refused here: every line is looked at where it ends.
-fn has_bare_line_feed(method: &str, target: &str, headers: &[Header<'_>], bytes: &[u8]) -> bool {
+fn has_bare_line_feed(line: Line, headers: &[HeaderSpan], bytes: &[u8]) -> bool {
     /// ` HTTP/1.1`
     const VERSION_LEN: usize = 9;
-    let end = |part: &[u8]| part.as_ptr().addr() - bytes.as_ptr().addr() + part.len();
     let is_cr = |at: usize| bytes.get(at) == Some(&b'\r');
-    let start = end(method.as_bytes()) - method.len();
-    let empty_lines = bytes[..start].chunks(2).all(|line| line == b"\r\n");
-    let request_line = is_cr(end(target.as_bytes()) + VERSION_LEN);
+    let empty_lines = &bytes[..usize::from(line.method.start)];
     let header_lines = headers.iter().all(|header| {
-        let end = end(header.value);
         // White space behind a value is not part of it.
-        is_cr(end)
-            || is_cr(
-                end + bytes[end..]
-                    .iter()
-                    .take_while(|&&b| b == b' ' || b == b'\t')
-                    .count(),
-            )
+        let end = usize::from(header.value.end);
+        is_cr(
+            end + bytes[end..]
+                .iter()
+                .take_while(|&&byte| token::is_blank(byte))
+                .count(),
+        )
     });
-    !(empty_lines && request_line && header_lines && is_cr(bytes.len() - 2))
+    !(empty_lines.chunks(2).all(|line| line == b"\r\n")
+        && is_cr(usize::from(line.target.end) + VERSION_LEN)
+        && header_lines
+        && is_cr(bytes.len() - 2))
 }
 
 /// The length so far of a target whose end has not arrived.
@@ -201,8 +314,20 @@ mod tests {
     };
 
     fn outcome(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let mut slots = header_slots();
-        parse(bytes, &mut slots, &LIMITS).map(|parsed| parsed.map(|(_, len)| len))
+        let mut slots = HeaderSlots::default();
+        let len = parse(bytes, &mut slots, &LIMITS).map(|head| head.map(|head| head.len()));
+        assert_scan_agrees(bytes);
+        len
+    }
+
+    /// What the scan accepts, httparse accepts, and both find the same.
+    fn assert_scan_agrees(bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(LIMITS.head_bytes_max)];
+        let (mut scanned, mut read) = (HeaderSlots::default(), HeaderSlots::default());
+        if let Some(found) = plain::scan(bytes, &mut scanned.0, &LIMITS) {
+            assert_eq!(thorough(bytes, &mut read, &LIMITS, false), Ok(Some(found)));
+            assert_eq!(scanned.0, read.0);
+        }
     }
 
     /// Whole and as a growing prefix: the first answer is the last.
@@ -243,6 +368,8 @@ mod tests {
             ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
             ("G\"T / HTTP/1.1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
             ("GET / HTTP/1.1\r\n\r\n", Err(E::Host)),
+            ("GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", Err(E::Target)),
+            ("GET /\" HTTP/1.1\r\nHost: x\r\n\r\n", Err(E::Target)),
         ] {
             assert_eq!(check(bytes.as_bytes()), expected, "{bytes:?}");
         }

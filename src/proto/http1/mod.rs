@@ -5,6 +5,7 @@ pub mod date;
 pub mod encode;
 pub mod framing;
 pub mod head;
+mod plain;
 mod target;
 mod token;
 
