@@ -100,9 +100,11 @@ impl ConfigBuilder {
         /// Bytes of a request's content, over which it is answered 413. Default 1 GiB. A handler
         /// that collects a body sets a limit of its own below this one.
         body_bytes_max: u64 => body.body_bytes_max;
-        /// Bytes of extensions over all chunks of a body. Default 4 KiB.
+        /// Bytes of extensions over all chunks of a body, each from behind the size to its CRLF, which
+        /// does not count. Default 4 KiB. More is answered 400.
         chunk_extension_bytes_max: u32 => body.chunk_extension_bytes_max;
-        /// Bytes of trailers. Default 8 KiB.
+        /// Bytes of trailer lines with their CRLFs, without the empty line. Default 8 KiB. More is
+        /// answered 400.
         trailer_bytes_max: u32 => body.trailer_bytes_max;
         /// Bytes of later requests that are taken from the kernel while an answer is pending; what
         /// is more waits there. Default 64 KiB, 1 KiB to 512 KiB.

@@ -337,6 +337,13 @@ impl<U> State<U> {
     /// and ends the connection.
     #[cold]
     pub(super) fn refuse(&mut self, conn_id: Id, error: ProtocolError) {
+        self.refuse_input(conn_id, error, b"");
+    }
+
+    /// The same, given the head that is refused: even a bad one may say that it wants no content.
+    #[cold]
+    pub(super) fn refuse_input(&mut self, conn_id: Id, error: ProtocolError, head: &[u8]) {
+        let head_only = head.starts_with(b"HEAD ");
         self.counters.protocol_errors.bump();
         let message = format!("answered {}: {error}", error.status());
         self.record(Level::Info, Some(conn_id), message);
@@ -349,7 +356,7 @@ impl<U> State<U> {
                 conn.phase = Phase::Exchange;
                 conn.stage = Stage::Pending;
                 conn.request = conn.request.wrapping_add(1);
-                conn.head_only = false;
+                conn.head_only = head_only;
                 conn.http10 = false;
                 conn.body = crate::proto::http1::BodyDecoder::new(BodyLength::None);
                 conn.expects_continue = false;
@@ -396,7 +403,9 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if !conn.keep_alive || conn.finished {
+        // What came before the end of the input is still handled: now, or as backlog.
+        let over = conn.finished && conn.stash.is_empty() && self.driven != Some(id);
+        if !conn.keep_alive || over {
             return self.end_connection(id);
         }
         if conn.body.is_done() {

@@ -85,7 +85,7 @@ impl<U> State<U> {
         tail.extend_from_slice(&self.common_plain);
         encode::decimal_then(tail, body.len() as u64, *b"\r\n\r\n");
         tail.extend_from_slice(body);
-        if self.driven != Some(id.conn) || conn.finished {
+        if self.driven != Some(id.conn) {
             self.answered(id.conn);
             return Ok(true);
         }

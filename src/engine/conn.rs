@@ -115,6 +115,8 @@ pub(super) struct Conn<U> {
     pub(super) finished: bool,
     /// The kernel took less than it was offered; it will announce when it takes more.
     pub(super) blocked: bool,
+    /// Requests were left unread because the peer has not read the answers to earlier ones.
+    pub(super) held_back: bool,
 
     // Facts about the present exchange.
     pub(super) head_only: bool,
@@ -160,6 +162,7 @@ impl<U> Conn<U> {
             read_closed: false,
             finished: false,
             blocked: false,
+            held_back: false,
             head_only: false,
             http10: false,
             keep_alive: true,

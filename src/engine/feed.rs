@@ -42,6 +42,7 @@ impl<S: Service> Worker<S> {
                 return false;
             };
             if !conn.wants_input(config) {
+                conn.held_back = matches!(conn.phase, Phase::Idle | Phase::Head);
                 self.state.peer_may_have_left(id);
                 return false;
             }
@@ -56,12 +57,15 @@ impl<S: Service> Worker<S> {
             if used < bytes.len() && !matches!(conn.phase, Phase::Ending | Phase::Closed) {
                 conn.stash.extend_from_slice(&bytes[used..]);
             }
-            if conn.finished {
-                self.state.peer_finished(id);
-                return false;
-            }
             if requests_left == 0 {
                 return true;
+            }
+            // What came before the end of the input is still handled.
+            let held_back = matches!(conn.phase, Phase::Idle | Phase::Head)
+                && !conn.wants_input(&self.state.config);
+            if conn.finished && !held_back {
+                self.state.peer_finished(id);
+                return false;
             }
             if received == 0 && used == 0 {
                 return false;
@@ -88,12 +92,12 @@ impl<S: Service> Worker<S> {
             };
             match conn.phase {
                 Phase::Idle | Phase::Head => {
-                    // An empty line before a request is ignored (RFC 9112 section 2.2).
-                    if conn.phase == Phase::Idle && bytes[at..].starts_with(b"\r\n") {
+                    // Empty lines before a request are ignored (RFC 9112 section 2.2).
+                    while conn.phase == Phase::Idle && bytes[at..].starts_with(b"\r\n") {
                         at += 2;
                     }
                     let over = *requests_left == 0 || !conn.wants_input(&self.state.config);
-                    if at == bytes.len() || over {
+                    if matches!(bytes[at..], [] | [b'\r']) || over {
                         return at;
                     }
                     match self.feed_head(id, &bytes[at..], slots) {
@@ -124,7 +128,7 @@ impl<S: Service> Worker<S> {
                 None
             }
             Err(error) => {
-                self.state.refuse(id, error);
+                self.state.refuse_input(id, error, bytes);
                 None
             }
         }

@@ -134,10 +134,7 @@ impl<U> State<U> {
                 };
                 self.notices.push_back(Notice::Writable(id));
             }
-            // Input may have been left waiting for the output to drain.
-            Phase::Idle | Phase::Head if conn.readable || !conn.stash.is_empty() => {
-                self.push_backlog(id);
-            }
+            _ if std::mem::take(&mut conn.held_back) => self.push_backlog(id),
             _ => {}
         }
     }

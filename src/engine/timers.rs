@@ -128,7 +128,10 @@ impl<U> State<U> {
                 self.counters.idle_timeouts.bump();
                 self.end_connection(id);
             }
-            Phase::Head => self.refuse(id, ProtocolError::Timeout),
+            Phase::Head => {
+                let head = std::mem::take(&mut conn.stash);
+                self.refuse_input(id, ProtocolError::Timeout, &head);
+            }
             Phase::Exchange if conn.wants_body() && !conn.body.is_done() => {
                 self.check_throughput(id);
             }

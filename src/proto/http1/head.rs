@@ -192,7 +192,11 @@ fn thorough(
             _ if clipped => Err(ProtocolError::HeadTooLarge),
             _ => Ok(None),
         },
-        Err(error) => Err(explain(error, bytes, limits)),
+        Err(error) => match explain(error, bytes, limits) {
+            Some(error) => Err(error),
+            None if clipped => Err(ProtocolError::HeadTooLarge),
+            None => Ok(None),
+        },
     }
 }
 
@@ -265,42 +269,47 @@ fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Turns httparse's refusal into the precise error.
+/// Turns httparse's refusal into the precise error; `None` where that depends on bytes to come.
 #[cold]
-fn explain(error: httparse::Error, bytes: &[u8], limits: &HeadLimits) -> ProtocolError {
+fn explain(error: httparse::Error, bytes: &[u8], limits: &HeadLimits) -> Option<ProtocolError> {
     let line = skip_empty_lines(bytes);
     let method = line.iter().take_while(|&&byte| is_token_byte(byte)).count();
     // A target over its limit was so before anything behind it was wrong.
     if method > 0 && line.get(method) == Some(&b' ') {
+        let is_target = |byte: u8| byte > b' ' && byte != 0x7f;
         let target = line[method + 1..]
             .iter()
-            .take_while(|&&byte| byte > b' ' && byte != 0x7f);
-        if target.count() > limits.target_bytes_max {
-            return ProtocolError::TargetTooLong;
+            .take_while(|&&byte| is_target(byte))
+            .count();
+        if target > limits.target_bytes_max {
+            return Some(ProtocolError::TargetTooLong);
+        }
+        if error == httparse::Error::Version {
+            return explain_version(line.get(method + target + 2..).unwrap_or_default());
         }
     }
-    match error {
+    Some(match error {
         httparse::Error::TooManyHeaders => ProtocolError::HeadTooLarge,
-        httparse::Error::Version if is_other_version(line) => ProtocolError::Version,
         httparse::Error::HeaderName | httparse::Error::HeaderValue => ProtocolError::Header,
         _ => ProtocolError::RequestLine,
-    }
+    })
 }
 
-/// Whether the request line ends in a well-formed version (RFC 9112 section 2.3).
-fn is_other_version(line: &[u8]) -> bool {
-    let end = memchr::memchr2(b'\r', b'\n', line).unwrap_or(line.len());
-    let mut words = line[..end].split(|&byte| byte == b' ');
-    let version = words.nth(2);
-    // The bytes may end in the middle of the version: what stands there already is not 1.0 or 1.1.
-    let shape = b"HTTP/d.d";
-    version.is_some_and(|version| {
-        let fits = |(&byte, &shape): (&u8, &u8)| match shape {
-            b'd' => byte.is_ascii_digit(),
-            _ => byte == shape,
-        };
-        version.len() <= shape.len() && version.iter().zip(shape).all(fits)
-    }) && words.next().is_none()
+/// A version that is neither 1.0 nor 1.1: another one (RFC 9112 section 2.3), none at all, or too
+/// short yet to say.
+fn explain_version(bytes: &[u8]) -> Option<ProtocolError> {
+    const SHAPE: &[u8; 8] = b"HTTP/d.d";
+    let fits = |(&byte, &shape): (&u8, &u8)| match shape {
+        b'd' => byte.is_ascii_digit(),
+        _ => byte == shape,
+    };
+    if !bytes.iter().zip(SHAPE).all(fits) {
+        return Some(ProtocolError::RequestLine);
+    }
+    match bytes.get(SHAPE.len())? {
+        b'\r' | b'\n' => Some(ProtocolError::Version),
+        _ => Some(ProtocolError::RequestLine),
+    }
 }
 
 #[cfg(test)]
@@ -363,6 +372,10 @@ mod tests {
             ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", Err(E::Version)),
             ("GET / HTTP/1.2\r\nHost: x\r\n\r\n", Err(E::Version)),
             ("GET / HTTP/11\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
+            ("GET / HTTP/1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
+            ("GET / HTTP/01.1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
+            ("GET / HTTP/2.0x\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
+            ("GET / \r\nHost: x\r\n\r\n", Err(E::RequestLine)),
             ("GET / http/1.1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),
             ("GET /\r\n\r\n", Err(E::RequestLine)),
             ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", Err(E::RequestLine)),

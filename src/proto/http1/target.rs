@@ -76,13 +76,21 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
             .iter()
             .take_while(|&&byte| is_reg_name_byte(byte))
             .count();
-        (len > 0, &bytes[len..])
+        (len > 0 && has_good_escapes(&bytes[..len]), &bytes[len..])
     };
     host && match rest {
         [] => true,
         [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+/// Whether every `%` begins an escape.
+fn has_good_escapes(bytes: &[u8]) -> bool {
+    bytes.split(|&byte| byte == b'%').skip(1).all(|rest| {
+        rest.first_chunk::<2>()
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
@@ -154,7 +162,8 @@ mod tests {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a:123456",
+            "", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a%", "a%4",
+            "a%zz", "a:123456",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
