@@ -81,7 +81,8 @@ impl<U: 'static> Sim<U> {
     pub fn reset(&mut self, client: Client) {
         self.wires[client.0].borrow_mut().client_reset = true;
         self.announce(client, |ready| {
-            (ready.readable, ready.read_closed) = (true, true)
+            (ready.readable, ready.writable, ready.read_closed) = (true, true, true);
+            ready.reset = true;
         });
     }
 
@@ -136,7 +137,8 @@ impl<U: 'static> Sim<U> {
     pub fn run_until_idle(&mut self) {
         for _ in 0..TURNS_MAX {
             self.turn();
-            let idle = self.driver.coming.is_empty() && self.driver.incoming.is_empty();
+            let paused = self.worker.state.accept_is_paused();
+            let idle = self.driver.coming.is_empty() && (self.driver.incoming.is_empty() || paused);
             if idle && self.worker.next_timeout_ms() != Some(0) {
                 return;
             }
@@ -228,6 +230,7 @@ impl<U: 'static> Sim<U> {
             readable: false,
             writable: false,
             read_closed: false,
+            reset: false,
         };
         what(&mut ready);
         self.driver.coming.push(ready);
@@ -238,7 +241,8 @@ impl<U: 'static> Sim<U> {
         for index in 0..self.wires.len() {
             let wire = self.wires[index].borrow();
             let unheard = wire.id.is_some() && !wire.heard;
-            let read_closed = wire.client_finished || wire.client_reset;
+            let (read_closed, reset) =
+                (wire.client_finished || wire.client_reset, wire.client_reset);
             let readable = !wire.to_server.is_empty() || read_closed;
             drop(wire);
             if unheard {
@@ -248,6 +252,7 @@ impl<U: 'static> Sim<U> {
                         readable,
                         writable: true,
                         read_closed,
+                        reset,
                         ..*ready
                     };
                 });

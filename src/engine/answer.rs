@@ -156,7 +156,10 @@ impl<U> State<U> {
             match left.checked_sub(bytes.len() as u64) {
                 Some(left) => conn.stage = Stage::Fixed(left),
                 None if conn.head_only || encode::is_bodiless(conn.status) => {}
-                None => return Err(self.misuse(Misuse::Length)),
+                None => {
+                    self.misuse(Misuse::Length);
+                    return Ok(self.sent(id.conn));
+                }
             }
         }
         conn.written += bytes.len() as u64;
@@ -205,7 +208,12 @@ impl<U> State<U> {
             return Ok(Taken::Complete);
         }
         if conn.answer_is_open() {
-            self.seal_head(id.conn, Content::Length(total));
+            let content = if encode::is_bodiless(conn.status) {
+                Content::None
+            } else {
+                Content::Length(total)
+            };
+            self.seal_head(id.conn, content);
         }
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Err(Misuse::Stale);
@@ -276,9 +284,16 @@ impl<U> State<U> {
         id: ResponseId,
         writable: Writable<U>,
     ) -> Result<(), Misuse> {
-        let conn = self.answering(id)?;
+        let conn = match self.answering(id) {
+            Ok(conn) => conn,
+            Err(misuse) => {
+                self.graveyard.push(Grave::Writable(writable));
+                return Err(misuse);
+            }
+        };
         conn.detached = true;
-        conn.later().writable = Some(writable);
+        let before = conn.later().writable.replace(writable);
+        self.graveyard.extend(before.map(Grave::Writable));
         // Flushing finds out whether it can be called at once.
         self.push_dirty(id.conn);
         Ok(())
@@ -365,6 +380,8 @@ impl<U> State<U> {
                 self.counters.aborted.bump();
                 self.drop_later(conn_id, true);
             }
+            // The answer is complete, and only the rest of the body is wrong.
+            Phase::Exchange if conn.stage == Stage::Done => return self.end_connection(conn_id),
             _ => return self.close(conn_id),
         }
         let Some(conn) = self.conns.get_mut(conn_id) else {
@@ -381,15 +398,16 @@ impl<U> State<U> {
     /// The answer is complete: the connection goes on, or ends.
     #[inline]
     pub(super) fn answered(&mut self, id: Id) {
-        self.counters.answers.bump();
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         if conn.phase != Phase::Exchange {
             return;
         }
+        self.counters.answers.bump();
         conn.stage = Stage::Done;
         conn.received_mark = conn.body.received();
+        conn.answered_mark = conn.received_mark;
         if conn.later.is_some() {
             self.drop_later(id, false);
         }
@@ -411,13 +429,13 @@ impl<U> State<U> {
         if conn.body.is_done() {
             conn.phase = Phase::Idle;
             let waiting = conn.readable || !conn.stash.is_empty();
-            self.set_read_deadline(id, self.now + self.config.keep_alive_timeout_ms);
+            self.set_read_deadline(id, self.tick_in(self.config.keep_alive_timeout_ms));
             if waiting {
                 self.push_backlog(id);
             }
         } else {
             // What is left of the body is read and dropped.
-            self.set_read_deadline(id, self.now + self.config.body_window_ms);
+            self.set_read_deadline(id, self.tick_in(self.config.body_window_ms));
             self.push_backlog(id);
         }
     }

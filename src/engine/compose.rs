@@ -93,7 +93,7 @@ impl<U> State<U> {
         self.counters.answers.bump();
         conn.stage = Stage::Done;
         conn.phase = Phase::Idle;
-        self.set_read_deadline(id.conn, self.now + self.config.keep_alive_timeout_ms);
+        self.set_read_deadline(id.conn, self.tick_in(self.config.keep_alive_timeout_ms));
         Ok(true)
     }
 

@@ -95,8 +95,10 @@ pub(super) struct Conn<U> {
     pub(super) written: u64,
     /// The length that the handler announced in a header.
     pub(super) declared: Option<u64>,
-    /// `body.received()` when the present throughput window, or discarding, began.
+    /// `body.received()` when the present throughput window began,
     pub(super) received_mark: u64,
+    /// and when the answer was complete.
+    pub(super) answered_mark: u64,
 
     /// When the phase has lasted too long.
     pub(super) read_deadline: Tick,
@@ -155,6 +157,7 @@ impl<U> Conn<U> {
             written: 0,
             declared: None,
             received_mark: 0,
+            answered_mark: 0,
             read_deadline: NEVER,
             write_deadline: NEVER,
             armed: NEVER,
@@ -188,6 +191,7 @@ impl<U> Conn<U> {
         self.written = 0;
         self.declared = None;
         self.received_mark = 0;
+        self.answered_mark = 0;
         self.body = BodyDecoder::new(head.framing().body);
         self.head_only = head.method() == b"HEAD";
         self.http10 = head.version_minor() == 0;
@@ -258,6 +262,11 @@ impl<U> Conn<U> {
         match self.phase {
             Phase::Idle | Phase::Head => {
                 buffer.min(config.pipelined_bytes_max.max(config.head.head_bytes_max))
+            }
+            Phase::Exchange => {
+                let body = self.body.remaining().unwrap_or(0);
+                let body = usize::try_from(body).unwrap_or(usize::MAX);
+                buffer.min(body.saturating_add(config.pipelined_bytes_max))
             }
             _ => buffer,
         }

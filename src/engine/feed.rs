@@ -148,6 +148,8 @@ impl<S: Service> Worker<S> {
         };
         match head.framing().body {
             BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
+                // No handler has seen this request.
+                conn.phase = Phase::Head;
                 return state.refuse(id.conn, ProtocolError::BodyTooLarge);
             }
             BodyLength::None
@@ -159,7 +161,7 @@ impl<S: Service> Worker<S> {
         }
         state.counters.requests.bump();
         if state.config.answer_timeout_ms > 0 {
-            state.set_read_deadline(id.conn, state.now + state.config.answer_timeout_ms);
+            state.set_read_deadline(id.conn, state.tick_in(state.config.answer_timeout_ms));
         }
         let incoming = Incoming { head, peer };
         let well = self.call(Some(id), |service, state| {
@@ -245,7 +247,7 @@ impl<U> State<U> {
             && conn.phase == Phase::Idle
         {
             conn.phase = Phase::Head;
-            self.set_read_deadline(id, self.now + self.config.head_timeout_ms);
+            self.set_read_deadline(id, self.tick_in(self.config.head_timeout_ms));
         }
     }
 

@@ -175,7 +175,7 @@ impl<U> State<U> {
         }
         conn.phase = Phase::Linger;
         conn.stash = Vec::new();
-        self.set_read_deadline(id, self.now + self.config.linger_timeout_ms);
+        self.set_read_deadline(id, self.tick_in(self.config.linger_timeout_ms));
         self.push_backlog(id);
     }
 
@@ -189,6 +189,10 @@ impl<U> State<U> {
         }
         let aborted = conn.owes_answer();
         conn.phase = Phase::Closed;
+        // Earlier answers of the batch may be waiting to be sent.
+        if !conn.blocked && !conn.out.ready().is_empty() {
+            let _ = conn.transport.send(conn.out.ready(), b"");
+        }
         self.closing.push(id);
         if aborted {
             self.counters.aborted.bump();

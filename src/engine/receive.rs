@@ -31,7 +31,11 @@ impl<U> State<U> {
         };
         conn.detached = true;
         conn.body_paused = false;
-        conn.later().sink = Some(sink);
+        let before = conn.later().sink.replace(sink);
+        self.graveyard.extend(before.map(Grave::Sink));
+        let Some(conn) = self.conns.get_mut(id.conn) else {
+            return Ok(());
+        };
         if mem::take(&mut conn.expects_continue) && conn.body.received() == 0 {
             self.send_continue(id.conn);
         }
@@ -55,9 +59,27 @@ impl<U> State<U> {
         bytes_max: usize,
         then: super::conn::Collected<U>,
     ) -> Result<(), Misuse> {
-        let announced = self.answering(id)?.body.remaining();
+        let announced = self.answering(id).map(|conn| conn.body.remaining());
         let bytes_max = bytes_max as u64;
+        let announced = match announced {
+            Ok(announced) => announced,
+            Err(misuse) => {
+                let buffer = Vec::new();
+                self.graveyard.push(Grave::Sink(Sink::Collect {
+                    buffer,
+                    bytes_max,
+                    then,
+                }));
+                return Err(misuse);
+            }
+        };
         if announced.is_some_and(|announced| announced > bytes_max) {
+            let buffer = Vec::new();
+            self.graveyard.push(Grave::Sink(Sink::Collect {
+                buffer,
+                bytes_max,
+                then,
+            }));
             self.refuse(id.conn, ProtocolError::BodyTooLarge);
             return Ok(());
         }
@@ -152,8 +174,12 @@ impl<S: Service> Worker<S> {
             }
         };
         let last = conn.body.is_done();
+        if last && !discarding {
+            self.state.watch_body(id);
+        }
+        let conn = self.state.conns.get_mut(id)?;
         if discarding {
-            let dropped = conn.body.received() - conn.received_mark;
+            let dropped = conn.body.received() - conn.answered_mark;
             if last {
                 self.state.exchanged(id);
             } else if dropped > self.state.config.discard_bytes_max {

@@ -28,6 +28,8 @@ pub(super) enum Notice<U> {
 pub(super) enum Grave<U> {
     Later(#[expect(dead_code, reason = "kept only to be dropped")] Box<Later<U>>),
     Task(#[expect(dead_code, reason = "kept only to be dropped")] Callback<U>),
+    Writable(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Writable<U>),
+    Sink(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Sink<U>),
 }
 
 /// What ends up in the wheel.
@@ -145,6 +147,11 @@ impl<U> State<U> {
                 self.set_common(unix_s);
             }
         }
+    }
+
+    /// The tick that comes this long after the present one.
+    pub(super) fn tick_in(&self, ms: u64) -> Tick {
+        self.now.saturating_add(ms)
     }
 
     fn set_common(&mut self, unix_s: u64) {
@@ -317,6 +324,11 @@ impl<U> State<U> {
                 "{id:?} keeps no dead callbacks"
             );
         }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn accept_is_paused(&self) -> bool {
+        self.accept_after > self.now
     }
 
     /// Nothing left to do before the loop waits.

@@ -80,8 +80,9 @@ impl<U> State<U> {
     }
 
     pub(super) fn set_write_deadline(&mut self, id: Id) {
+        let deadline = self.tick_in(self.config.write_stall_timeout_ms);
         if let Some(conn) = self.conns.get_mut(id) {
-            conn.write_deadline = self.now + self.config.write_stall_timeout_ms;
+            conn.write_deadline = deadline;
             self.arm(id);
         }
     }
@@ -93,7 +94,9 @@ impl<U> State<U> {
         };
         if conn.wants_body() && !conn.body.is_done() {
             conn.received_mark = conn.body.received();
-            self.set_read_deadline(id, self.now + self.config.body_window_ms);
+            self.set_read_deadline(id, self.tick_in(self.config.body_window_ms));
+        } else if conn.answer_is_open() && self.config.answer_timeout_ms > 0 {
+            self.set_read_deadline(id, self.tick_in(self.config.answer_timeout_ms));
         } else {
             conn.read_deadline = NEVER;
         }
@@ -163,6 +166,6 @@ impl<U> State<U> {
             return self.refuse(id, ProtocolError::Timeout);
         }
         conn.received_mark = conn.body.received();
-        self.set_read_deadline(id, self.now + self.config.body_window_ms);
+        self.set_read_deadline(id, self.tick_in(self.config.body_window_ms));
     }
 }

@@ -119,6 +119,9 @@ impl<S: Service> Worker<S> {
             self.state.counters.events_stale.bump();
             return;
         };
+        if ready.reset {
+            return self.state.close(ready.id);
+        }
         conn.readable |= ready.readable || ready.read_closed;
         conn.read_closed |= ready.read_closed;
         let (readable, unblocked) = (conn.readable, ready.writable && conn.blocked);
@@ -187,7 +190,12 @@ impl<U> State<U> {
         }
         self.counters.connections_accepted.bump();
         self.counters.connections_open.bump();
-        self.set_read_deadline(id, self.now + self.config.keep_alive_timeout_ms);
+        let idle_ms = if self.stopping.is_some() {
+            self.config.linger_timeout_ms
+        } else {
+            self.config.keep_alive_timeout_ms
+        };
+        self.set_read_deadline(id, self.tick_in(idle_ms));
     }
 
     /// After a callback that was to see to the answer `id`: whether it did.

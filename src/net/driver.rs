@@ -22,6 +22,8 @@ pub(crate) struct Ready {
     pub(crate) writable: bool,
     /// The peer has closed its sending side, or the connection is broken.
     pub(crate) read_closed: bool,
+    /// Neither direction works any more: the peer has reset the connection.
+    pub(crate) reset: bool,
 }
 
 /// A connection that was just accepted.

@@ -97,6 +97,7 @@ impl Driver for EpollDriver {
                 readable: event.is_readable(),
                 writable: event.is_writable(),
                 read_closed: event.is_read_closed() || event.is_error(),
+                reset: event.is_error(),
             })
         })
     }

@@ -1,0 +1,15 @@
+//! The engine on the worker in memory: a virtual clock, clients whose windows the test sets, and
+//! exact bytes and counters for what comes of it.
+
+mod abort;
+mod accept;
+mod backpressure;
+mod bodies;
+mod config;
+mod http;
+mod pipelining;
+mod remote;
+mod stop;
+mod support;
+mod timeouts;
+mod timers;
