@@ -100,8 +100,8 @@ impl ConfigBuilder {
         /// Bytes of a request's content, over which it is answered 413. Default 1 GiB. A handler
         /// that collects a body sets a limit of its own below this one.
         body_bytes_max: u64 => body.body_bytes_max;
-        /// Bytes of extensions over all chunks of a body, each from behind the size to its CRLF, which
-        /// does not count. Default 4 KiB. More is answered 400.
+        /// Bytes of extensions over all chunks of a body, each from behind the size to its CRLF,
+        /// which does not count. Default 4 KiB. More is answered 400.
         chunk_extension_bytes_max: u32 => body.chunk_extension_bytes_max;
         /// Bytes of trailer lines with their CRLFs, without the empty line. Default 8 KiB. More is
         /// answered 400.

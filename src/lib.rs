@@ -12,12 +12,27 @@
 //! ```
 //!
 //! A handler gets a [`Response`], the right to answer, and a borrowed [`Request`]. It has to return
-//! a [`Reply`], and only answering, or saying how the answer will come, yields one. What can be said
-//! of the answer later, from a timer or another thread, is said through its [`ResponseId`]: a stale
-//! one is an error, and never another client's answer.
+//! a [`Reply`], and only answering, or saying how the answer will come, yields one:
 //!
-//! Every limit and timeout is in [`Config`]. The pure parsers are in [`proto`], which is all that is
-//! left with the feature `net` off.
+//! ```compile_fail
+//! # keirin::Server::new(|app: &mut keirin::App| {
+//! app.get("/", |res, _req| {}); // no answer: mismatched types
+//! # });
+//! ```
+//! ```compile_fail
+//! # keirin::Server::new(|app: &mut keirin::App| {
+//! app.get("/", |res, _req| {
+//!     res.end(b"one");
+//!     res.end(b"two") // a second answer: use of moved value
+//! });
+//! # });
+//! ```
+//!
+//! What can be said of the answer later, from a timer or another thread, is said through its
+//! [`ResponseId`]: a stale one is an error, and never another client's answer.
+//!
+//! Every limit and timeout is in [`Config`]. The pure parsers are in [`proto`], which is all that
+//! is left with the feature `net` off.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "net")]

@@ -92,9 +92,9 @@ impl<'a> Request<'a> {
 
     /// A copy that outlives the handler.
     pub fn to_owned(&self) -> OwnedRequest {
-        let parameter = |name: &Box<str>| {
+        let parameter = |name: &str| {
             let value = self.parameter(name).unwrap_or_default();
-            (String::from(&**name), value.to_owned())
+            (name.to_owned(), value.to_owned())
         };
         OwnedRequest {
             method: self.method().to_owned(),
@@ -105,7 +105,7 @@ impl<'a> Request<'a> {
                 .headers()
                 .map(|(name, value)| (name.to_owned(), value.to_vec()))
                 .collect(),
-            parameters: self.names.iter().map(parameter).collect(),
+            parameters: self.names.iter().map(|name| parameter(name)).collect(),
             peer_address: self.peer,
         }
     }

@@ -330,6 +330,7 @@ impl<U> State<U> {
             conn.status = status;
             conn.poisoned = false;
             conn.has_date = false;
+            conn.has_server = false;
             conn.declared = None;
             let body = format!("{status} {}\n", encode::reason(status));
             let text = self.push_answer_header(id, "Content-Type", b"text/plain", false);

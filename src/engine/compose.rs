@@ -63,6 +63,7 @@ impl<U> State<U> {
             }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => return Err(Misuse::Header),
             4 if name.eq_ignore_ascii_case("date") => conn.has_date = true,
+            6 if name.eq_ignore_ascii_case("server") => conn.has_server = true,
             _ => {}
         }
         Self::open_head(conn, spare);
@@ -117,12 +118,12 @@ impl<U> State<U> {
             conn.keep_alive = false;
         }
         Self::open_head(conn, spare);
-        let common = if conn.has_date {
-            &common[DATE_LINE_LEN..]
-        } else {
-            common
-        };
-        conn.out.tail().extend_from_slice(common);
+        let (date, server) = common.split_at(DATE_LINE_LEN);
+        for (line, own) in [(date, conn.has_date), (server, conn.has_server)] {
+            if !own {
+                conn.out.tail().extend_from_slice(line);
+            }
+        }
         let (keep_alive, http10) = (conn.keep_alive, conn.http10);
         let tail = conn.out.tail();
         if !keep_alive {

@@ -132,7 +132,9 @@ pub(super) struct Conn<U> {
     pub(super) yielded: bool,
     /// A refused header has spoilt the answer.
     pub(super) poisoned: bool,
+    /// The handler has sent its own `Date`, its own `Server`.
     pub(super) has_date: bool,
+    pub(super) has_server: bool,
     pub(super) body_paused: bool,
 
     // Membership in the worker's queues: each holds a connection at most once.
@@ -174,6 +176,7 @@ impl<U> Conn<U> {
             yielded: false,
             poisoned: false,
             has_date: false,
+            has_server: false,
             body_paused: false,
             in_dirty: false,
             in_backlog: false,
@@ -201,6 +204,7 @@ impl<U> Conn<U> {
         self.yielded = false;
         self.poisoned = false;
         self.has_date = false;
+        self.has_server = false;
         self.body_paused = false;
     }
 

@@ -1,7 +1,8 @@
 //! One worker: one thread, one loop, and everything it owns.
 //!
 //! AI-1: no operation of this module that user code can reach calls user code. Only
-//! [`Worker`](worker::Worker) does, in [`call`](worker::Worker::call), and never while a callback runs.
+//! [`Worker`](worker::Worker) does, in [`call`](worker::Worker::call), and never while a callback
+//! runs.
 
 mod answer;
 mod compose;

@@ -9,9 +9,12 @@ use super::worker::Worker;
 use crate::net::driver::Waker;
 use crate::util::inbox::{Inbox, Refused};
 
+/// A callback that comes from another thread.
+pub(crate) type Call<U> = Box<dyn FnOnce(&mut State<U>) + Send>;
+
 /// What another thread may ask for.
 pub(crate) enum Command<U> {
-    Call(Box<dyn FnOnce(&mut State<U>) + Send>),
+    Call(Call<U>),
     Stop { grace_ms: u64 },
 }
 

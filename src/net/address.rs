@@ -10,8 +10,8 @@ use crate::error::Error;
 /// Where a server listens.
 ///
 /// As text: `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`; `[::]:3000` for every address of both
-/// families; `unix:/path/to/socket`; `unix:@name` for a socket in Linux's abstract namespace. Port 0
-/// lets the kernel choose.
+/// families; `unix:/path/to/socket`; `unix:@name` for a socket in Linux's abstract namespace. The
+/// kernel chooses a port for 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenAddress {

@@ -1,8 +1,8 @@
 //! The seam to whatever tells a worker what to do next.
 //!
-//! It is narrow on purpose. A completion-based driver (`io_uring`) fits behind it by keeping received
-//! bytes until [`Transport::recv`] asks for them and queueing what [`Transport::send`] is given; the
-//! in-memory driver of the tests is behind it already.
+//! It is narrow on purpose. A completion-based driver (`io_uring`) fits behind it by keeping
+//! received bytes until [`Transport::recv`] asks for them and queueing what [`Transport::send`] is
+//! given; the in-memory driver of the tests is behind it already.
 
 use std::io;
 use std::net::SocketAddr;

@@ -38,7 +38,7 @@ impl Pipe {
         Self(Rc::clone(wire))
     }
 
-    pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
         if wire.client_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -60,7 +60,7 @@ impl Pipe {
         Ok(count)
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
         if wire.client_reset || wire.server_finished {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -75,7 +75,7 @@ impl Pipe {
         Ok(count)
     }
 
-    pub(super) fn shutdown_write(&mut self) {
+    pub(super) fn shutdown_write(&self) {
         self.0.borrow_mut().server_finished = true;
     }
 }

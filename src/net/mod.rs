@@ -1,8 +1,8 @@
 //! The operating system: the only folder that names mio and socket2.
 //!
 //! Above it stands one seam, [`Driver`](driver::Driver): it says which connections became ready,
-//! accepts new ones, and tells the time. Bytes go through [`Transport`](transport::Transport), in by
-//! one call and out by one call.
+//! accepts new ones, and tells the time. Bytes go through [`Transport`](transport::Transport), in
+//! by one call and out by one call.
 
 pub(crate) mod address;
 pub(crate) mod driver;

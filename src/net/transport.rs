@@ -17,7 +17,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Reads what has arrived. `Ok(0)` is the end of the stream, `WouldBlock` that there is nothing.
+    /// Reads what has arrived. `Ok(0)` is the end of the stream, `WouldBlock` that nothing has.
     #[inline]
     pub(crate) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         retry(|| match self {

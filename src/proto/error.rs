@@ -10,7 +10,8 @@ use std::fmt;
 pub enum ProtocolError {
     /// The request line does not follow RFC 9112 section 3.
     RequestLine,
-    /// The request target has a form or a byte that its method does not allow (RFC 9112 section 3.2).
+    /// The request target has a form or a byte that its method does not allow (RFC 9112 section
+    /// 3.2).
     Target,
     /// The request target is longer than the limit (RFC 9110 section 15.5.15).
     TargetTooLong,
