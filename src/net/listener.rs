@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 
@@ -145,8 +146,11 @@ fn bind_path(path: &Path) -> io::Result<Bound> {
 }
 
 fn is_abandoned(path: &Path) -> bool {
-    unix::UnixStream::connect(path)
-        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    // Connecting to a file that is no socket is refused as well.
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && unix::UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn bind_abstract(name: &str) -> io::Result<Bound> {
