@@ -43,14 +43,16 @@ impl FromStr for ListenAddress {
                 Some(name) => Self::UnixAbstract(name.to_owned()),
                 None => Self::UnixPath(name.into()),
             }),
-            None => match text
-                .to_socket_addrs()
-                .ok()
-                .and_then(|mut found| found.next())
-            {
-                Some(address) => Ok(Self::Tcp(address)),
-                None => Err(Error::Address(text.to_owned())),
-            },
+            None => {
+                // The standard library takes `+80` for a port.
+                let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+                let plain = text.rsplit_once(':').is_some_and(|(_, port)| digits(port));
+                let mut found = text.to_socket_addrs().ok().filter(|_| plain);
+                let address = found.as_mut().and_then(Iterator::next);
+                address
+                    .map(Self::Tcp)
+                    .ok_or_else(|| Error::Address(text.to_owned()))
+            }
         }
     }
 }
@@ -74,7 +76,15 @@ mod tests {
         for text in ["127.0.0.1:80", "[::]:0", "unix:/tmp/x", "unix:@x"] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
-        for text in ["", "80", "unix:", "unix:@", "127.0.0.1", "127.0.0.1:65536"] {
+        for text in [
+            "",
+            "80",
+            "unix:",
+            "unix:@",
+            "127.0.0.1",
+            "127.0.0.1:+80",
+            "127.0.0.1:65536",
+        ] {
             assert!(
                 matches!(text.parse::<ListenAddress>(), Err(Error::Address(_))),
                 "{text}"
