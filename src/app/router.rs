@@ -108,21 +108,28 @@ impl Router {
         &self.routes[route].names
     }
 
-    /// Visits the method's routes that match, and then those for any method, in the order of the
-    /// rules above, until `visit` returns true. Returns whether it did.
+    /// The route that matches after `skip` others have, in the order of the rules above: the
+    /// method's own first, then those for any method. Its parameters are left in `parameters`.
+    #[inline]
     pub(crate) fn find(
         &self,
         method: &[u8],
         path: &[u8],
-        visit: &mut dyn FnMut(usize, &Parameters) -> bool,
-    ) -> bool {
-        let mut parameters = Parameters::default();
-        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut parameters, visit);
-        if self.tree(method).is_some_and(&mut search) {
-            return true;
+        mut skip: usize,
+        parameters: &mut Parameters,
+    ) -> Option<usize> {
+        parameters.count = 0;
+        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut skip, parameters);
+        if let Some(route) = self.tree(method).and_then(&mut search) {
+            return Some(route);
         }
         // A GET route answers HEAD as well, unless there is one for HEAD.
-        (method == b"HEAD" && self.tree(b"GET").is_some_and(&mut search)) || search(&self.any)
+        let get = if method == b"HEAD" {
+            self.tree(b"GET")
+        } else {
+            None
+        };
+        get.and_then(&mut search).or_else(|| search(&self.any))
     }
 
     fn tree(&self, method: &[u8]) -> Option<&Tree> {
@@ -134,11 +141,9 @@ impl Router {
 
     /// Methods that have a route of their own, matching `path` or, for `None`, any.
     pub(crate) fn methods(&self, path: Option<&[u8]>) -> impl Iterator<Item = &str> {
-        let matches = move |tree: &Tree| match path {
-            Some(path) => tree.find(0, path, Some(1), &mut Parameters::default(), &mut |_, _| {
-                true
-            }),
-            None => true,
+        let matches = move |tree: &Tree| {
+            let all = &mut Parameters::default();
+            path.is_none_or(|path| tree.find(0, path, Some(1), &mut 0, all).is_some())
         };
         self.methods
             .iter()
@@ -208,13 +213,13 @@ impl Tree {
         mut at: usize,
         path: &[u8],
         mut start: Option<usize>,
+        skip: &mut usize,
         parameters: &mut Parameters,
-        visit: &mut dyn FnMut(usize, &Parameters) -> bool,
-    ) -> bool {
+    ) -> Option<usize> {
         loop {
             let node = &self.0[at];
             let Some(begin) = start else {
-                return node.route.is_some_and(|route| visit(route, parameters));
+                return unless_skipped(node.route, skip);
             };
             let rest = &path[begin..];
             let len = find_byte(b'/', rest).unwrap_or(rest.len());
@@ -225,23 +230,33 @@ impl Tree {
                 (at, start) = (child, next);
                 continue;
             }
-            if text.is_some_and(|child| self.find(child, path, next, parameters, visit)) {
-                return true;
+            let text = text.and_then(|child| self.find(child, path, next, skip, parameters));
+            if text.is_some() {
+                return text;
             }
             if let Some(child) = node.parameter
                 && len > 0
             {
                 parameters.spans[parameters.count] = (begin as u32, (begin + len) as u32);
                 parameters.count += 1;
-                let found = self.find(child, path, next, parameters, visit);
-                parameters.count -= 1;
-                if found {
-                    return true;
+                let found = self.find(child, path, next, skip, parameters);
+                if found.is_some() {
+                    return found;
                 }
+                parameters.count -= 1;
             }
-            return node.rest.is_some_and(|route| visit(route, parameters));
+            return unless_skipped(node.rest, skip);
         }
     }
+}
+
+/// The route, unless it is one of those to be left out.
+fn unless_skipped(route: Option<usize>, skip: &mut usize) -> Option<usize> {
+    if route.is_some() && *skip > 0 {
+        *skip -= 1;
+        return None;
+    }
+    route
 }
 
 /// For the fuzzer: patterns, a line each, then a path; the tree against a plain search.
@@ -261,17 +276,14 @@ pub fn fuzz_router(text: &str) {
         }
     }
     let mut found = Vec::new();
-    router.find(b"GET", path.as_bytes(), &mut |route, parameters| {
+    let mut parameters = Parameters::default();
+    while let Some(route) = router.find(b"GET", path.as_bytes(), found.len(), &mut parameters) {
         for index in 0..router.names(route).len() {
-            assert!(
-                parameters
-                    .get(index, path)
-                    .is_some_and(|value| !value.is_empty())
-            );
+            let value = parameters.get(index, path.as_bytes());
+            assert!(value.is_some_and(|value| !value.is_empty()));
         }
         found.push(route);
-        false
-    });
+    }
     let segments = |text: &'_ str| text[1..].split('/').map(str::to_owned).collect::<Vec<_>>();
     let path = segments(path);
     for (route, pattern) in added {
@@ -302,25 +314,31 @@ pub fn fuzz_router(text: &str) {
 mod tests {
     use super::*;
 
+    /// Every route that matches, in order.
+    fn routes(router: &Router, method: &str, path: &str) -> Vec<(usize, Parameters)> {
+        let mut found = Vec::new();
+        let mut parameters = Parameters::default();
+        let (method, path) = (method.as_bytes(), path.as_bytes());
+        while let Some(route) = router.find(method, path, found.len(), &mut parameters) {
+            found.push((route, parameters));
+        }
+        found
+    }
+
     /// The patterns that match, in order, with their parameters.
     fn matches(router: &Router, patterns: &[&str], method: &str, path: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        router.find(
-            method.as_bytes(),
-            path.as_bytes(),
-            &mut |route, parameters| {
-                let names = router.names(route).iter().enumerate();
-                let values = names.map(|(at, name)| {
-                    format!(
-                        " {name}={}",
-                        str::from_utf8(parameters.get(at, path.as_bytes()).unwrap()).unwrap()
-                    )
-                });
-                found.push(format!("{}{}", patterns[route], values.collect::<String>()));
-                false
-            },
-        );
-        found
+        let with_values = |(route, parameters): (usize, Parameters)| {
+            let names = router.names(route).iter().enumerate();
+            let values = names.map(|(at, name)| {
+                let value = parameters.get(at, path.as_bytes()).unwrap();
+                format!(" {name}={}", value.escape_ascii())
+            });
+            format!("{}{}", patterns[route], values.collect::<String>())
+        };
+        routes(router, method, path)
+            .into_iter()
+            .map(with_values)
+            .collect()
     }
 
     #[test]
@@ -363,19 +381,15 @@ mod tests {
         router.add(Some("GET"), "/x").unwrap();
         router.add(Some("HEAD"), "/x").unwrap();
         router.add(Some("GET"), "/y").unwrap();
-        let order = |method: &[u8], path: &[u8]| {
-            let mut found = Vec::new();
-            router.find(method, path, &mut |route, _| {
-                found.push(route);
-                false
-            });
-            found
+        let order = |method, path| {
+            let found = routes(&router, method, path).into_iter();
+            found.map(|(route, _)| route).collect::<Vec<_>>()
         };
-        assert_eq!(order(b"GET", b"/x"), [1, 0]);
-        assert_eq!(order(b"HEAD", b"/x"), [2, 1, 0]);
-        assert_eq!(order(b"POST", b"/x"), [0]);
-        assert_eq!(order(b"HEAD", b"/y"), [3]);
-        assert_eq!(order(b"POST", b"/y"), []);
+        assert_eq!(order("GET", "/x"), [1, 0]);
+        assert_eq!(order("HEAD", "/x"), [2, 1, 0]);
+        assert_eq!(order("POST", "/x"), [0]);
+        assert_eq!(order("HEAD", "/y"), [3]);
+        assert_eq!(order("POST", "/y"), []);
         assert_eq!(matches(&router, &patterns, "get", "/y"), [""; 0]);
         assert_eq!(router.methods(Some(b"/y")).collect::<Vec<_>>(), ["GET"]);
         assert_eq!(router.methods(None).collect::<Vec<_>>(), ["GET", "HEAD"]);
@@ -386,11 +400,10 @@ mod tests {
         let mut router = Router::default();
         let first = router.add(None, "/:a/x").unwrap();
         let second = router.add(None, "/:b/x").unwrap();
-        let mut found = Vec::new();
-        router.find(b"GET", b"/1/x", &mut |route, _| {
-            found.push(route);
-            false
-        });
+        let found: Vec<usize> = routes(&router, "GET", "/1/x")
+            .into_iter()
+            .map(|(route, _)| route)
+            .collect();
         assert_ne!(first, second);
         assert_eq!(found, [second]);
         assert_eq!(*router.names(second)[0], *"b");

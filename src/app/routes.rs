@@ -3,7 +3,7 @@
 use super::app::App;
 use super::request::Request;
 use super::response::{Reply, Response};
-use super::router::Router;
+use super::router::{Parameters, Router};
 use crate::engine::{Incoming, ResponseId, Service, State};
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
@@ -43,27 +43,30 @@ impl<U: 'static> Service for Routes<U> {
     fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
         let Incoming { head, peer } = incoming;
         let (path, query) = split_target(head.target());
-        let mut yielded = false;
-        let found = path != b"*"
-            && self
+        let mut parameters = Parameters::default();
+        let mut yielded = 0;
+        while path != b"*"
+            && let Some(route) = self
                 .router
-                .find(head.method(), path, &mut |route, parameters| {
-                    let names = self.router.names(route);
-                    let request = Request {
-                        head,
-                        path,
-                        query,
-                        parameters,
-                        names,
-                        peer,
-                    };
-                    let _: Reply = self.handlers[route](Response { state, id }, &request);
-                    yielded = state.take_yield(id);
-                    !yielded
-                });
-        if !found {
-            self.unmatched(state, id, head.method(), path, yielded);
+                .find(head.method(), path, yielded, &mut parameters)
+        {
+            let names = self.router.names(route);
+            let parameters = &parameters;
+            let request = Request {
+                head,
+                path,
+                query,
+                parameters,
+                names,
+                peer,
+            };
+            let _: Reply = self.handlers[route](Response { state, id }, &request);
+            if !state.take_yield(id) {
+                return;
+            }
+            yielded += 1;
         }
+        self.unmatched(state, id, head.method(), path, yielded > 0);
     }
 }
 
