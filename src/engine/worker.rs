@@ -87,6 +87,9 @@ impl<S: Service> Worker<S> {
 
     fn accept<D: Driver>(&mut self, driver: &mut D) {
         let state = &mut self.state;
+        if state.stopping.is_some_and(|deadline| deadline <= state.now) {
+            return driver.stop_listening();
+        }
         if state.now < state.accept_after {
             return;
         }
