@@ -64,8 +64,8 @@ pub enum Misuse {
     AlreadyEnded,
     /// Part of the answer is on its way, so this can no longer be changed.
     AlreadyBegun,
-    /// A header name or value that must not be sent: CR, LF, NUL, a name that is no token, or a
-    /// header that the engine writes itself.
+    /// A header name or value that must not be sent: CR, LF, NUL, a name that is no token, a
+    /// header that the engine writes itself, or one more than `write_buffer_bytes_max` has room for.
     Header,
     /// A status code outside 200 to 599.
     Status,

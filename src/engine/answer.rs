@@ -63,11 +63,18 @@ impl<U> State<U> {
         if !conn.answer_is_open() {
             return Err(self.misuse(Misuse::AlreadyBegun));
         }
-        let Self { conns, spare, .. } = self;
+        let Self {
+            conns,
+            spare,
+            config,
+            ..
+        } = self;
         let Some(conn) = conns.get_mut(id.conn) else {
             return Err(Misuse::Stale);
         };
-        let Err(misuse) = Self::push_header(conn, spare, name, value) else {
+        let Err(misuse) =
+            Self::push_header(conn, spare, name, value, config.write_buffer_bytes_max)
+        else {
             return Ok(());
         };
         conn.poisoned |= spoil;

@@ -8,7 +8,7 @@ use crate::proto::http1::{encode, is_field_value, is_token};
 use crate::util::slab::Id;
 
 /// Output up to which an answer is composed without a look at what the kernel takes.
-const PLAIN_BYTES_MAX: usize = 16 << 10;
+const PLAIN_BYTES_MAX: usize = 8 << 10;
 
 /// How the content behind a head is delimited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,14 +32,17 @@ impl<U> State<U> {
         }
     }
 
-    /// Appends a header to the open head, or says why it must not be sent.
+    /// Appends a header to the open head, if the output stays below `room`, or says why it must not
+    /// be sent.
     pub(super) fn push_header(
         conn: &mut Conn<U>,
         spare: &mut Vec<Vec<u8>>,
         name: &str,
         value: &[u8],
+        room: usize,
     ) -> Result<(), Misuse> {
-        if !is_token(name.as_bytes()) || !is_field_value(value) {
+        let room = room.checked_sub(conn.out.len() + name.len() + value.len());
+        if !is_token(name.as_bytes()) || !is_field_value(value) || room.is_none() {
             return Err(Misuse::Header);
         }
         match name.len() {
