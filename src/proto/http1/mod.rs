@@ -6,6 +6,7 @@ pub mod encode;
 pub mod framing;
 pub mod head;
 mod plain;
+mod run;
 mod target;
 mod token;
 

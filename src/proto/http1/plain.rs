@@ -3,7 +3,8 @@
 //! faster: [`head`](super::head) has what decides.
 
 use super::head::{HeadLimits, HeaderSpan, Line, Span};
-use super::token::{is_blank, is_field_byte, is_target_byte, is_token_byte};
+use super::run;
+use super::token::is_blank;
 
 /// Finds the parts of a whole head in plain form; `None` leaves it to the other reader.
 #[inline]
@@ -13,9 +14,9 @@ pub(super) fn scan(
     limits: &HeadLimits,
 ) -> Option<(Line, usize)> {
     headers.clear();
-    let method_end = count(bytes, is_token_byte);
+    let method_end = run::token(bytes);
     let target_start = method_end + 1;
-    let target_end = target_start + count(bytes.get(target_start..)?, is_target_byte);
+    let target_end = target_start + run::target(bytes.get(target_start..)?);
     if method_end == 0 || bytes[method_end] != b' ' || target_end == target_start {
         return None;
     }
@@ -47,13 +48,15 @@ pub(super) fn scan(
 /// One header line that begins at `start`, and where the next begins.
 #[inline]
 fn scan_header(bytes: &[u8], start: usize) -> Option<(HeaderSpan, usize)> {
-    let name_end = start + count(&bytes[start..], is_token_byte);
+    let name_end = start + run::token(&bytes[start..]);
     if name_end == start || *bytes.get(name_end)? != b':' {
         return None;
     }
-    let blanks = count(&bytes[name_end + 1..], is_blank);
-    let value_start = name_end + 1 + blanks;
-    let line_end = value_start + field_len(&bytes[value_start..]);
+    let mut value_start = name_end + 1;
+    while bytes.get(value_start).is_some_and(|&byte| is_blank(byte)) {
+        value_start += 1;
+    }
+    let line_end = value_start + run::field(&bytes[value_start..]);
     if bytes[line_end..].first_chunk() != Some(b"\r\n") {
         return None;
     }
@@ -68,59 +71,9 @@ fn scan_header(bytes: &[u8], start: usize) -> Option<(HeaderSpan, usize)> {
     Some((HeaderSpan { name, value }, line_end + 2))
 }
 
-/// How many bytes at the front are of a class.
-#[inline]
-fn count(bytes: &[u8], class: impl Fn(u8) -> bool) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| !class(byte))
-        .unwrap_or(bytes.len())
-}
-
-/// How many bytes at the front may stand in a field value. Eight at a time: in a word, bytes below
-/// a bound and bytes equal to one are found by subtractions whose borrow ends up in the top bit of
-/// the first such byte.
-#[inline]
-fn field_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let mut at = 0;
-    while let Some(chunk) = bytes[at..].first_chunk() {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
-        let delete = word ^ (ONES * 0x7f);
-        let delete = delete.wrapping_sub(ONES) & !delete;
-        let stop = (control | delete) & TOPS;
-        if stop == 0 {
-            at += size_of::<u64>();
-            continue;
-        }
-        at += stop.trailing_zeros() as usize / 8;
-        if bytes[at] != b'\t' {
-            return at;
-        }
-        at += 1;
-    }
-    at + count(&bytes[at..], is_field_byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_field_value_ends_at_the_same_byte_however_it_is_counted() {
-        for byte in 0..=u8::MAX {
-            for len in 0..20 {
-                for at in 0..len {
-                    let mut value = vec![b'x'; len];
-                    value[at] = byte;
-                    value[len / 2] ^= 0x80;
-                    assert_eq!(field_len(&value), count(&value, is_field_byte), "{value:?}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn only_the_plain_form_is_taken() {
