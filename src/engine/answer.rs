@@ -360,13 +360,12 @@ impl<U> State<U> {
     /// and ends the connection.
     #[cold]
     pub(super) fn refuse(&mut self, conn_id: Id, error: ProtocolError) {
-        self.refuse_input(conn_id, error, b"");
+        self.refuse_head(conn_id, error, false);
     }
 
-    /// The same, given the head that is refused: even a bad one may say that it wants no content.
+    /// The same for a head: even a bad one may say that it wants no content.
     #[cold]
-    pub(super) fn refuse_input(&mut self, conn_id: Id, error: ProtocolError, head: &[u8]) {
-        let head_only = head.starts_with(b"HEAD ");
+    pub(super) fn refuse_head(&mut self, conn_id: Id, error: ProtocolError, head_only: bool) {
         self.counters.protocol_errors.bump();
         let message = format!("answered {}: {error}", error.status());
         self.record(Level::Info, Some(conn_id), message);

@@ -128,7 +128,8 @@ impl<S: Service> Worker<S> {
                 None
             }
             Err(error) => {
-                self.state.refuse_input(id, error, bytes);
+                self.state
+                    .refuse_head(id, error, bytes.starts_with(b"HEAD "));
                 None
             }
         }
@@ -150,7 +151,8 @@ impl<S: Service> Worker<S> {
             BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
                 // No handler has seen this request.
                 conn.phase = Phase::Head;
-                return state.refuse(id.conn, ProtocolError::BodyTooLarge);
+                let head_only = conn.head_only;
+                return state.refuse_head(id.conn, ProtocolError::BodyTooLarge, head_only);
             }
             BodyLength::None
                 if state.config.length_required && usually_has_content(head.method()) =>

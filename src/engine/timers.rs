@@ -132,8 +132,8 @@ impl<U> State<U> {
                 self.end_connection(id);
             }
             Phase::Head => {
-                let head = std::mem::take(&mut conn.stash);
-                self.refuse_input(id, ProtocolError::Timeout, &head);
+                let head_only = conn.stash.starts_with(b"HEAD ");
+                self.refuse_head(id, ProtocolError::Timeout, head_only);
             }
             Phase::Exchange if conn.wants_body() && !conn.body.is_done() => {
                 self.check_throughput(id);
