@@ -327,23 +327,31 @@ impl<U> State<U> {
     }
 
     /// A short answer that says its status, instead of whatever head stands open.
-    pub(crate) fn answer_status(&mut self, id: ResponseId, status: u16) {
-        if let Ok(conn) = self.answering(id) {
-            if !conn.answer_is_open() {
-                return self.close(id.conn);
-            }
-            conn.out.rollback();
-            conn.stage = Stage::Pending;
-            conn.status = status;
-            conn.poisoned = false;
-            conn.has_date = false;
-            conn.has_server = false;
-            conn.declared = None;
-            let body = format!("{status} {}\n", encode::reason(status));
-            let text = self.push_answer_header(id, "Content-Type", b"text/plain", false);
-            let ended = text.and_then(|()| self.end(id, body.as_bytes()));
-            debug_assert!(ended.is_ok(), "the answer was open: {ended:?}");
+    pub(super) fn answer_status(&mut self, id: ResponseId, status: u16) {
+        let Self {
+            conns,
+            counters,
+            spare,
+            ..
+        } = self;
+        let Ok(conn) = Self::owing(conns, counters, id) else {
+            return;
+        };
+        if !conn.answer_is_open() {
+            return self.close(id.conn);
         }
+        conn.out.rollback();
+        conn.stage = Stage::Pending;
+        conn.status = status;
+        conn.poisoned = false;
+        conn.has_date = false;
+        conn.has_server = false;
+        conn.declared = None;
+        // The bound on the output is for what users write: this has to be said.
+        let text = Self::push_header(conn, spare, "Content-Type", b"text/plain", usize::MAX);
+        let body = format!("{status} {}\n", encode::reason(status));
+        let ended = text.and_then(|()| self.end(id, body.as_bytes()));
+        debug_assert!(ended.is_ok(), "the answer was open: {ended:?}");
     }
 
     /// Answers 500 in the handler's place, or cuts an answer that is under way.

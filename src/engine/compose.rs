@@ -32,8 +32,8 @@ impl<U> State<U> {
         }
     }
 
-    /// Appends a header to the open head, if the output stays below `room`, or says why it must not
-    /// be sent.
+    /// Appends a header to the open head, if that stays below `room`, or says why it must not be
+    /// sent.
     pub(super) fn push_header(
         conn: &mut Conn<U>,
         spare: &mut Vec<Vec<u8>>,
@@ -41,7 +41,7 @@ impl<U> State<U> {
         value: &[u8],
         room: usize,
     ) -> Result<(), Misuse> {
-        let room = room.checked_sub(conn.out.len() + name.len() + value.len());
+        let room = room.checked_sub(conn.out.open_len() + name.len() + value.len());
         if !is_token(name.as_bytes()) || !is_field_value(value) || room.is_none() {
             return Err(Misuse::Header);
         }

@@ -67,7 +67,9 @@ impl<S: Service> Worker<S> {
                 self.state.peer_finished(id);
                 return false;
             }
-            if received == 0 && used == 0 {
+            // Nothing was read behind a body that was complete: now the next request may be.
+            let unread = conn.readable && conn.wants_input(&self.state.config);
+            if received == 0 && used == 0 && !unread {
                 return false;
             }
             if !conn.readable && conn.stash.is_empty() && !conn.wants_body() {

@@ -314,8 +314,9 @@ impl<U> State<U> {
             );
             let closed = usize::from(conn.phase == Phase::Closed);
             assert_eq!(queued(&mut self.closing.iter()), closed, "{id:?}");
-            // A head or a chunk's frame may stand over the bound until content is added.
-            let bound = self.config.write_buffer_bytes_max + FRAMING_BYTES_MAX;
+            // A head or a chunk's frame may stand over the bound until content is added; a head has
+            // the same bound for itself.
+            let bound = self.config.write_buffer_bytes_max * 2 + FRAMING_BYTES_MAX;
             assert!(
                 conn.phase == Phase::Closed || conn.out.len() <= bound,
                 "{id:?}"

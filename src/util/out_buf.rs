@@ -63,6 +63,11 @@ impl OutBuf {
         self.open_at = Some(self.bytes.len());
     }
 
+    /// Bytes that are held back.
+    pub(crate) fn open_len(&self) -> usize {
+        self.open_at.map_or(0, |at| self.bytes.len() - at)
+    }
+
     /// Releases what was held back.
     #[inline]
     pub(crate) fn seal(&mut self) {

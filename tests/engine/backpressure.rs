@@ -269,3 +269,17 @@ fn a_blocked_connection_does_not_hold_others_up() {
     finish(&mut sim, 0, b"quick");
     assert_eq!(text(&mut sim, quick), ok("quick"));
 }
+
+#[test]
+fn an_error_is_said_even_where_the_output_is_nearly_full() {
+    let config = Config::builder().write_buffer_bytes_max(16 << 10);
+    let mut sim = start(config, |app| {
+        app.get("/most", |res, _| res.end(&[b'x'; (16 << 10) - 100]));
+    });
+    let client = sim.connect();
+    send(&mut sim, client, get("/most") + &get("/missing"));
+    let text = text(&mut sim, client);
+    assert!(text.contains("\r\n\r\nxxx"), "{text}");
+    assert!(text.ends_with("404 Not Found\n"), "{}", text.len());
+    sim.check();
+}

@@ -340,3 +340,19 @@ fn an_answer_may_be_given_while_the_body_is_being_read() {
     assert_eq!(ask(&mut sim, client, "cd".to_owned() + &get("/a")), ok("a"));
     assert_eq!(take_log(&mut sim), ["ab false"]);
 }
+
+#[test]
+fn a_request_behind_an_empty_body_that_is_read_late_is_served() {
+    let mut sim = start(Config::builder(), |_| {});
+    let client = sim.connect();
+    send(&mut sim, client, get("/hold"));
+    // It comes while the answer is pending, and its news is spent on that.
+    send(&mut sim, client, get("/b"));
+    sim.with_cx(|cx| {
+        let id = cx.state().ids[0];
+        echo(cx.response(id).unwrap(), 10);
+    });
+    sim.run_until_idle();
+    assert_eq!(text(&mut sim, client), ok("") + &ok("b"));
+    sim.check();
+}
