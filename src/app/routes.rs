@@ -102,8 +102,12 @@ impl<U: 'static> Routes<U> {
 
 /// Answers with the status and its phrase. Headers that a route has added before it yielded stay.
 fn answer<U: 'static>(state: &mut State<U>, id: ResponseId, status: u16, allow: Option<&str>) {
+    if state.set_status(id, status).is_err() {
+        // A route has written content and then yielded: it cannot be taken back, nor be completed.
+        let _ = state.close_answer(id);
+        return;
+    }
     let mut response = Response { state, id };
-    response.status(status);
     if let Some(allow) = allow {
         response.header("Allow", allow.as_bytes());
     }

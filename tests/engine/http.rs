@@ -433,3 +433,22 @@ fn where_a_length_is_required_its_absence_is_411() {
     send(&mut sim, client, get("/").replace("GET", "POST"));
     assert_eq!(text(&mut sim, client), ok("x"));
 }
+
+#[test]
+fn a_route_that_yields_with_an_answer_begun_is_cut() {
+    let mut sim = start(Config::builder(), |app| {
+        app.get("/begun", |mut res, _| {
+            let _ = res.write(b"part");
+            res.next()
+        });
+    });
+    let client = sim.connect();
+    send(&mut sim, client, get("/begun"));
+    let text = text(&mut sim, client);
+    assert!(
+        text.ends_with("4\r\npart\r\n"),
+        "not passed off as whole: {text}"
+    );
+    assert!(sim.is_freed(client));
+    assert_eq!(sim.counts().misuse_other, 1);
+}
