@@ -71,6 +71,9 @@ pub enum Misuse {
     Status,
     /// The bytes given do not agree with the length announced.
     Length,
+    /// The answer was left to somebody who is not there: to the next route, or to the next piece of
+    /// a body that nobody streams.
+    LeftAlone,
 }
 
 impl fmt::Display for Misuse {
@@ -82,6 +85,7 @@ impl fmt::Display for Misuse {
             Self::Header => "the header must not be sent",
             Self::Status => "the status code is out of range",
             Self::Length => "the length does not agree with the one announced",
+            Self::LeftAlone => "the answer was left to somebody who is not there",
         })
     }
 }

@@ -97,7 +97,9 @@ impl<U: 'static> EventLoop<U> {
     /// [`Error::Address`] when it does not parse, [`Error::Listen`] when it cannot be had.
     pub fn listen(&mut self, address: &str) -> Result<ListenAddress, Error> {
         let mut bound = Bound::new(&address.parse()?)?;
-        self.add_listener(bound.listener()?)?;
+        for listener in bound.listeners(1)? {
+            self.add_listener(listener)?;
+        }
         let address = bound.address().clone();
         self.bound.push(bound);
         Ok(address)

@@ -187,14 +187,18 @@ impl<U: 'static> Server<U> {
         let config = Arc::new(self.config.clone());
         let mut seeds = Vec::new();
         for number in 0..self.workers {
-            let listeners: Result<_, _> = self.bound.iter_mut().map(Bound::listener).collect();
             seeds.push(Seed {
                 number: number as u8,
                 parts: Parts::new(Arc::clone(&config), Arc::clone(&self.sink))?,
-                listeners: listeners?,
+                listeners: Vec::new(),
                 setup: Arc::clone(&self.setup),
                 make_state: Arc::clone(&self.make_state),
             });
+        }
+        for bound in &mut self.bound {
+            for (seed, listener) in seeds.iter_mut().zip(bound.listeners(self.workers)?) {
+                seed.listeners.push(listener);
+            }
         }
         let mut control = lock(&self.control);
         for seed in &seeds {

@@ -230,9 +230,12 @@ impl<U> State<U> {
             return Ok(Taken::Complete);
         }
         let Stage::Fixed(left) = conn.stage else {
+            self.answer_failed(id);
             return Err(self.misuse(Misuse::AlreadyBegun));
         };
         if rest.len() as u64 > left {
+            // The peer was promised another length.
+            self.answer_failed(id);
             return Err(self.misuse(Misuse::Length));
         }
         let taken = self.offer(id.conn, rest) as u64;
@@ -308,15 +311,29 @@ impl<U> State<U> {
 
     /// Leaves the request to the next matching route.
     pub(crate) fn yield_request(&mut self, id: ResponseId) -> Result<(), Misuse> {
-        self.answering(id)?.yielded = true;
-        Ok(())
+        let conn = self.answering(id)?;
+        conn.yielded = true;
+        // Once the answer is kept for later, no route is asked any more.
+        if conn.detached {
+            self.left_alone(id)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The guard was given up to somebody who is not there, and nobody else will answer.
+    #[cold]
+    pub(super) fn left_alone(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.answer_failed(id);
+        Err(self.misuse(Misuse::LeftAlone))
     }
 
     /// Whether the handler that just returned left the request to the next one.
     pub(crate) fn take_yield(&mut self, id: ResponseId) -> bool {
-        self.conns
-            .get_mut(id.conn)
-            .is_some_and(|conn| std::mem::take(&mut conn.yielded))
+        self.conns.get_mut(id.conn).is_some_and(|conn| {
+            let owed = conn.request == id.request && conn.owes_answer();
+            std::mem::take(&mut conn.yielded) && owed
+        })
     }
 
     /// Drops the connection without an answer.

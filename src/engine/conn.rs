@@ -100,6 +100,9 @@ pub(super) struct Conn<U> {
     /// and when the answer was complete.
     pub(super) answered_mark: u64,
 
+    /// How much of a head had arrived when it was last parsed.
+    pub(super) head_parsed: usize,
+
     /// When the phase has lasted too long.
     pub(super) read_deadline: Tick,
     /// When the peer has not read for too long.
@@ -136,6 +139,8 @@ pub(super) struct Conn<U> {
     pub(super) has_date: bool,
     pub(super) has_server: bool,
     pub(super) body_paused: bool,
+    /// A piece of the body is being handed over.
+    pub(super) in_piece: bool,
 
     // Membership in the worker's queues: each holds a connection at most once.
     pub(super) in_dirty: bool,
@@ -160,6 +165,7 @@ impl<U> Conn<U> {
             declared: None,
             received_mark: 0,
             answered_mark: 0,
+            head_parsed: 0,
             read_deadline: NEVER,
             write_deadline: NEVER,
             armed: NEVER,
@@ -178,6 +184,7 @@ impl<U> Conn<U> {
             has_date: false,
             has_server: false,
             body_paused: false,
+            in_piece: false,
             in_dirty: false,
             in_backlog: false,
             peer,
@@ -258,6 +265,18 @@ impl<U> Conn<U> {
             return !self.body.is_done();
         }
         !self.body_paused && self.sink().is_some()
+    }
+
+    /// Whether a head that has grown to `bytes` is to be parsed again. Parsing begins at its first
+    /// byte, so a long one that drips in is parsed only for a line, or for enough to be worth it.
+    pub(super) fn is_worth_parsing(&self, bytes: &[u8], bytes_max: usize) -> bool {
+        const SHORT_BYTES: usize = 4 << 10;
+        let new = bytes.get(self.head_parsed..).unwrap_or(bytes);
+        self.phase == Phase::Idle
+            || bytes.len() <= SHORT_BYTES
+            || bytes.len() >= bytes_max
+            || new.len() >= bytes.len() / 16
+            || new.contains(&b'\n')
     }
 
     /// How much to read at once: while a head is expected only as much as may be kept behind a

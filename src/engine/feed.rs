@@ -99,7 +99,9 @@ impl<S: Service> Worker<S> {
                         at += 2;
                     }
                     let over = *requests_left == 0 || !conn.wants_input(&self.state.config);
-                    if matches!(bytes[at..], [] | [b'\r']) || over {
+                    let head_bytes_max = self.state.config.head.head_bytes_max;
+                    let worth = conn.is_worth_parsing(&bytes[at..], head_bytes_max);
+                    if matches!(bytes[at..], [] | [b'\r']) || over || !worth {
                         return at;
                     }
                     match self.feed_head(id, &bytes[at..], slots) {
@@ -126,7 +128,7 @@ impl<S: Service> Worker<S> {
                 Some(head.len())
             }
             Ok(None) => {
-                self.state.head_has_begun(id);
+                self.state.head_has_begun(id, bytes.len());
                 None
             }
             Err(error) => {
@@ -246,10 +248,12 @@ impl<U> State<U> {
     }
 
     /// Part of a head has arrived: the rest has until the deadline, however it trickles in.
-    fn head_has_begun(&mut self, id: Id) {
-        if let Some(conn) = self.conns.get_mut(id)
-            && conn.phase == Phase::Idle
-        {
+    fn head_has_begun(&mut self, id: Id, arrived: usize) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.head_parsed = arrived;
+        if conn.phase == Phase::Idle {
             conn.phase = Phase::Head;
             self.set_read_deadline(id, self.tick_in(self.config.head_timeout_ms));
         }

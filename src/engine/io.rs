@@ -119,7 +119,13 @@ impl<U> State<U> {
             return;
         }
         Self::reclaim_buffer(conn, &mut self.spare);
-        conn.write_deadline = NEVER;
+        if conn.write_deadline != NEVER {
+            conn.write_deadline = NEVER;
+            if conn.phase == Phase::Idle {
+                // The connection is idle from now on, not since the answer was given.
+                conn.read_deadline = self.now.saturating_add(self.config.keep_alive_timeout_ms);
+            }
+        }
         match conn.phase {
             Phase::Ending => self.finish_output(id),
             Phase::Exchange

@@ -134,7 +134,11 @@ impl<U> State<U> {
     /// Whether the body goes on and the handler that was just given a piece of it wants more.
     pub(crate) fn expect_more(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
-        conn.detached |= !conn.body.is_done();
+        if conn.detached && !conn.in_piece {
+            return self.left_alone(id);
+        }
+        // Without a next piece the answer stays neither given nor kept, which is seen to.
+        conn.detached |= conn.in_piece && !conn.body.is_done();
         Ok(())
     }
 
@@ -228,7 +232,9 @@ impl<S: Service> Worker<S> {
             }
             Some(Sink::Stream(mut then)) => {
                 self.begin_delivery(id);
+                self.state.set_in_piece(id, true);
                 let alive = self.call(Some(id), |_, state| then(state, id, content, last));
+                self.state.set_in_piece(id, false);
                 let sink = Sink::Stream(then);
                 match self.state.sink_of(id) {
                     // The callback may have named another reader for the rest.
@@ -249,6 +255,12 @@ impl<S: Service> Worker<S> {
 }
 
 impl<U> State<U> {
+    fn set_in_piece(&mut self, id: ResponseId, in_piece: bool) {
+        if let Some(conn) = self.conns.get_mut(id.conn) {
+            conn.in_piece = in_piece;
+        }
+    }
+
     fn graveyard_sink(&mut self, sink: Sink<U>) {
         let later = super::conn::Later {
             aborted: Vec::new(),

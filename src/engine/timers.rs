@@ -127,6 +127,10 @@ impl<U> State<U> {
             return;
         };
         match conn.phase {
+            // It waits for its answer, not for the next request.
+            Phase::Idle if !conn.out.is_empty() => {
+                self.set_read_deadline(id, self.tick_in(self.config.keep_alive_timeout_ms));
+            }
             Phase::Idle => {
                 self.counters.idle_timeouts.bump();
                 self.end_connection(id);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,14 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
+    fn tcp(socket: Socket) -> Self {
+        Self::Tcp(mio::net::TcpListener::from_std(socket.into()))
+    }
+
+    fn unix(listener: unix::UnixListener) -> Self {
+        Self::Unix(mio::net::UnixListener::from_std(listener))
+    }
+
     pub(super) fn source(&mut self) -> &mut dyn mio::event::Source {
         match self {
             Self::Tcp(listener) => listener,
@@ -45,13 +53,14 @@ impl Listener {
 /// An address that this process holds, from which each worker gets its listener.
 pub(crate) struct Bound {
     address: ListenAddress,
-    first: First,
+    /// Taken by the first worker: once all workers have closed theirs, nothing listens.
+    first: Option<First>,
     /// Removes a Unix socket's file when the server is gone.
     _file: Option<SocketFile>,
 }
 
 enum First {
-    Tcp(Option<Socket>),
+    Tcp(Socket),
     Unix(unix::UnixListener),
 }
 
@@ -71,32 +80,31 @@ impl Bound {
         &self.address
     }
 
-    /// A listener for one more worker.
-    pub(crate) fn listener(&mut self) -> Result<Listener, Error> {
-        let listener = match &mut self.first {
-            First::Tcp(first) => first
-                .take()
-                .map_or_else(|| self.address.shared_tcp(), Ok)
-                .map(|socket| Listener::Tcp(mio::net::TcpListener::from_std(socket.into()))),
-            First::Unix(first) => first
-                .try_clone()
-                .map(|listener| Listener::Unix(mio::net::UnixListener::from_std(listener))),
-        };
-        listener.map_err(|error| Error::Listen(self.address.to_string(), error))
+    /// A listener for each of `count` workers. To be called once.
+    pub(crate) fn listeners(&mut self, count: usize) -> Result<Vec<Listener>, Error> {
+        let more = (1..count).map(|_| self.another());
+        let listeners: io::Result<Vec<Listener>> = more.collect();
+        let first = self.first.take().map(|first| match first {
+            First::Tcp(socket) => Listener::tcp(socket),
+            First::Unix(listener) => Listener::unix(listener),
+        });
+        match listeners {
+            Ok(listeners) => Ok(first.into_iter().chain(listeners).collect()),
+            Err(error) => Err(Error::Listen(self.address.to_string(), error)),
+        }
     }
-}
 
-impl ListenAddress {
-    fn shared_tcp(&self) -> io::Result<Socket> {
-        match self {
-            Self::Tcp(address) => {
+    fn another(&self) -> io::Result<Listener> {
+        match (&self.first, &self.address) {
+            (Some(First::Unix(first)), _) => first.try_clone().map(Listener::unix),
+            (Some(First::Tcp(_)), ListenAddress::Tcp(address)) => {
                 let socket = tcp_socket(*address)?;
                 socket.set_reuse_port(true)?;
                 socket.bind(&SockAddr::from(*address))?;
                 socket.listen(BACKLOG)?;
-                Ok(socket)
+                Ok(Listener::tcp(socket))
             }
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
@@ -124,7 +132,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     let address = socket.local_addr()?.as_socket().unwrap_or(address);
     Ok(Bound {
         address: ListenAddress::Tcp(address),
-        first: First::Tcp(Some(socket)),
+        first: Some(First::Tcp(socket)),
         _file: None,
     })
 }
@@ -141,7 +149,7 @@ fn bind_path(path: &Path) -> io::Result<Bound> {
     bound_unix(
         listener,
         ListenAddress::UnixPath(path.into()),
-        Some(SocketFile(path.into())),
+        Some(SocketFile::new(path)),
     )
 }
 
@@ -167,16 +175,36 @@ fn bound_unix(
     listener.set_nonblocking(true)?;
     Ok(Bound {
         address,
-        first: First::Unix(listener),
+        first: Some(First::Unix(listener)),
         _file: file,
     })
 }
 
-struct SocketFile(PathBuf);
+/// A Unix socket's file: the one that was made here, not what may have taken its place since.
+struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            identity: Self::identity(path),
+        }
+    }
+
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        let file = std::fs::symlink_metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Nothing to do about a failure: somebody may have removed it already.
-        let _ = std::fs::remove_file(&self.0);
+        if self.identity.is_some() && Self::identity(&self.path) == self.identity {
+            // Nothing to do about a failure: somebody may have removed it already.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
