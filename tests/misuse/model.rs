@@ -84,7 +84,13 @@ pub(crate) fn expected(cell: Cell) -> Expected {
     if failed {
         aborted[Role::Subject as usize] = 1;
     }
+    let left_to = left_to_nobody(cell, lookup);
+    if let Some(role) = left_to {
+        outcomes[role as usize] = FAILED;
+        aborted[role as usize] = 1;
+    }
     let (stale, other) = misuse(cell, lookup);
+    let other = other + u64::from(left_to.is_some());
     let adds = lookup.is_ok() && matches!(operation, Operation::Aborted | Operation::Detach);
     let guarded = callback.has_guard() && is_own(target);
     let deferred = operation == Operation::Defer && (lookup.is_ok() || guarded);
@@ -167,6 +173,23 @@ fn is_terminal(operation: Operation) -> bool {
     )
 }
 
+const FAILED: Outcome = Outcome::Answer {
+    status: 500,
+    body: "500 Internal Server Error\n",
+    header: false,
+};
+
+/// The answer that `next` leaves to nobody because it was kept for later: it is a 500 at once.
+fn left_to_nobody(cell: Cell, lookup: Result<(), Misuse>) -> Option<Role> {
+    let next = cell.operation == Operation::Next && lookup.is_ok();
+    match cell.target {
+        Target::Own if next && !cell.callback.has_guard() => Some(Role::Subject),
+        Target::Other if next => Some(Role::Other),
+        Target::Later if next => Some(Role::Later),
+        _ => None,
+    }
+}
+
 /// `next` only means something to the router; elsewhere it leaves the answer to nobody.
 fn is_left_unanswered(cell: Cell) -> bool {
     cell.operation == Operation::Next
@@ -181,11 +204,7 @@ fn outcome_own(cell: Cell) -> Outcome {
             body: "404 Not Found\n",
             header: false,
         },
-        Operation::Next if is_left_unanswered(cell) => Outcome::Answer {
-            status: 500,
-            body: "500 Internal Server Error\n",
-            header: false,
-        },
+        Operation::Next if is_left_unanswered(cell) => FAILED,
         operation => outcome(operation, Some("self")),
     }
 }
