@@ -3,8 +3,8 @@
 
 mod support;
 
-/// Bodies are collected in memory up to this size.
-const BODY_BYTES_MAX: usize = 256 << 20;
+/// Bodies are collected in memory, and answered from there, up to this size.
+const BODY_BYTES_MAX: usize = 8 << 20;
 
 fn main() -> keirin::Result<()> {
     support::serve(|app| {

@@ -139,7 +139,7 @@ impl<U: 'static> Sim<U> {
             self.turn();
             let paused = self.worker.state.accept_is_paused();
             let idle = self.driver.coming.is_empty() && (self.driver.incoming.is_empty() || paused);
-            if idle && self.worker.next_timeout_ms() != Some(0) {
+            if idle && self.worker.next_timeout_ms(self.driver.now) != Some(0) {
                 return;
             }
         }
@@ -151,7 +151,11 @@ impl<U: 'static> Sim<U> {
         self.run_until_idle();
         let end = self.driver.now + ms;
         while self.driver.now < end {
-            let step = self.worker.next_timeout_ms().unwrap_or(u64::MAX).max(1);
+            let step = self
+                .worker
+                .next_timeout_ms(self.driver.now)
+                .unwrap_or(u64::MAX)
+                .max(1);
             self.driver.now = self.driver.now.saturating_add(step).min(end);
             self.run_until_idle();
         }

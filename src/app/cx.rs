@@ -48,8 +48,8 @@ impl<'a, U: 'static> Cx<'a, U> {
             .defer(Box::new(move |state| f(&mut Cx { state })));
     }
 
-    /// Calls `f` once `delay` has passed, at millisecond precision. `None` if 2^24 timers are
-    /// armed already.
+    /// Calls `f` once `delay` has passed, at millisecond precision, counted from when the loop's
+    /// present turn began. `None` if 2^24 timers are armed already.
     pub fn after(
         &mut self,
         delay: Duration,

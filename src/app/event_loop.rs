@@ -111,7 +111,9 @@ impl<U: 'static> EventLoop<U> {
 
     /// How long the loop may wait for its descriptor; `None` is for ever.
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.worker.next_timeout_ms().map(Duration::from_millis)
+        self.worker
+            .next_timeout_ms(self.driver.now())
+            .map(Duration::from_millis)
     }
 
     /// Waits at most `timeout`, and not beyond [`next_timeout`](Self::next_timeout); then does

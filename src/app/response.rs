@@ -79,7 +79,9 @@ impl<'a, U: 'static> Response<'a, U> {
         self.state.write(self.id, bytes).unwrap_or(Sent::Closed)
     }
 
-    /// Completes the answer with `body`, which is copied unless the kernel takes it at once.
+    /// Completes the answer with `body`. What the kernel does not take at once is copied; if that
+    /// is more than `write_buffer_bytes_max` the connection is dropped, so larger answers are for
+    /// [`try_end`](Self::try_end).
     pub fn end(self, body: &[u8]) -> Reply {
         let _ = self.state.end(self.id, body);
         Reply(())

@@ -63,6 +63,7 @@ impl<S: Service> Worker<S> {
             // What came before the end of the input is still handled.
             let held_back = matches!(conn.phase, Phase::Idle | Phase::Head)
                 && !conn.wants_input(&self.state.config);
+            conn.held_back |= held_back;
             if conn.finished && !held_back {
                 self.state.peer_finished(id);
                 return false;

@@ -33,11 +33,11 @@ impl<U> State<U> {
         if conn.phase == Phase::Closed {
             return;
         }
+        if conn.out.len() + rest.len() > self.config.write_buffer_bytes_max {
+            return self.overflow(id);
+        }
         Self::lend_buffer(conn, &mut self.spare);
         conn.out.tail().extend_from_slice(rest);
-        if conn.out.len() > self.config.write_buffer_bytes_max {
-            self.overflow(id);
-        }
     }
 
     /// Appends what the kernel, or the cork, takes now, and returns how much that is.

@@ -44,8 +44,8 @@ impl<S: Service> Worker<S> {
         self.observe(sink);
     }
 
-    /// How long the driver may wait, in milliseconds: `None` is until there is news.
-    pub(crate) fn next_timeout_ms(&self) -> Option<u64> {
+    /// How long the driver may wait from `now` on, in milliseconds: `None` is until there is news.
+    pub(crate) fn next_timeout_ms(&self, now: Tick) -> Option<u64> {
         if !self.state.is_quiet() || !self.state.backlog.is_empty() {
             return Some(0);
         }
@@ -54,7 +54,7 @@ impl<S: Service> Worker<S> {
             .into_iter()
             .flatten()
             .min();
-        next.map(|tick: Tick| tick.saturating_sub(self.state.now))
+        next.map(|tick| tick.saturating_sub(now))
     }
 
     /// Whether the worker was told to stop and nothing is open any more.
@@ -92,6 +92,10 @@ impl<S: Service> Worker<S> {
         }
         if state.now < state.accept_after {
             return;
+        }
+        if state.stopping.is_some() {
+            // What has come since the last poll is accepted too, before the listeners close.
+            driver.look_at_listeners();
         }
         for _ in 0..ACCEPTS_PER_TURN {
             match driver.accept() {

@@ -45,6 +45,9 @@ pub(crate) trait Driver {
     /// Accepts one connection from any listener that has one. `None` when none has.
     fn accept(&mut self) -> Option<io::Result<Accepted>>;
 
+    /// Has the next `accept` ask every listener, whether or not there was news of it.
+    fn look_at_listeners(&mut self);
+
     /// Makes news about `transport` come under `id`, for both directions and for good.
     fn register(&self, transport: &mut Transport, id: Id) -> io::Result<()>;
 
