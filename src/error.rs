@@ -65,7 +65,8 @@ pub enum Misuse {
     /// Part of the answer is on its way, so this can no longer be changed.
     AlreadyBegun,
     /// A header name or value that must not be sent: CR, LF, NUL, a name that is no token, a
-    /// header that the engine writes itself, or one more than `write_buffer_bytes_max` has room for.
+    /// header that the engine writes itself, or one more than `write_buffer_bytes_max` has room
+    /// for.
     Header,
     /// A status code outside 200 to 599.
     Status,
