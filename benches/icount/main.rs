@@ -6,8 +6,8 @@
 //!
 //! What is left of the harness in each figure is the memory that stands for the socket: the
 //! client's `send`, a copy in, a copy out, taking the answer, and the turn that goes with them;
-//! some 600 instructions a batch, the same for every version of the engine. Compare figures; do not read
-//! one as the cost of a request.
+//! some 600 instructions a batch, the same for every version of the engine. Compare figures; do
+//! not read one as the cost of a request.
 
 mod requests;
 mod scenario;
