@@ -168,12 +168,7 @@ impl<U: 'static> Sim<U> {
 
     /// Begins a graceful stop.
     pub fn stop(&mut self, grace_ms: u64) {
-        let sent = self
-            .worker
-            .state
-            .remote()
-            .send(engine::Command::Stop { grace_ms });
-        assert!(sent.is_ok(), "the inbox is open and has room");
+        self.worker.state.remote().stop(grace_ms);
     }
 
     /// Whether the stop has come to its end.

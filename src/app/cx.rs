@@ -118,7 +118,12 @@ impl<U: 'static> Remote<U> {
         self.send(Command::Call(Box::new(move |state| f(&mut Cx { state }))))
     }
 
-    pub(super) fn send(&self, command: Command<U>) -> Result<(), RemoteError> {
+    pub(super) fn stop(&self, grace: Duration) {
+        self.0
+            .stop(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    fn send(&self, command: Command<U>) -> Result<(), RemoteError> {
         self.0.send(command).map_err(|refused| match refused {
             Refused::Full(_) => RemoteError::Full,
             Refused::Closed(_) => RemoteError::Stopped,

@@ -9,7 +9,7 @@ use super::cx::Remote;
 use super::routes::Routes;
 use crate::config::Config;
 use crate::engine::worker::Worker;
-use crate::engine::{self, Command, State};
+use crate::engine::{self, State};
 use crate::error::Error;
 use crate::net::address::ListenAddress;
 use crate::net::driver::Driver;
@@ -45,6 +45,7 @@ impl<U> Parts<U> {
 /// A [`Server`](super::Server) runs one per core. By itself it is for programs that have a loop of
 /// their own: watch [`as_raw_fd`](AsRawFd::as_raw_fd) for reading, wait no longer than
 /// [`next_timeout`](Self::next_timeout), and call [`turn`](Self::turn) whenever either comes up.
+/// Unlike a server it leaves the process's limit on open files as it is.
 pub struct EventLoop<U: 'static = ()> {
     worker: Worker<Routes<U>>,
     driver: EpollDriver,
@@ -143,7 +144,7 @@ impl<U: 'static> EventLoop<U> {
     /// Begins a graceful stop: nothing new is accepted, answers that have begun are completed, and
     /// what is not done after `grace` is cut.
     pub fn stop(&self, grace: Duration) {
-        stop(&self.remote(), grace);
+        self.remote().stop(grace);
     }
 
     /// Whether a stop has been asked for and every connection is closed.
@@ -162,12 +163,6 @@ impl<U: 'static> EventLoop<U> {
         counts.add(self.worker.state.counters());
         counts
     }
-}
-
-/// Has a worker stop. One whose inbox is full or closed is either busy stopping or beyond help.
-pub(super) fn stop<U: 'static>(remote: &Remote<U>, grace: Duration) {
-    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-    let _ = remote.send(Command::Stop { grace_ms });
 }
 
 impl<U: 'static> AsRawFd for EventLoop<U> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::app::App;
 use super::cx::Remote;
-use super::event_loop::{EventLoop, Parts, stop};
+use super::event_loop::{EventLoop, Parts};
 use crate::config::Config;
 use crate::error::Error;
 use crate::net::address::ListenAddress;
@@ -140,13 +140,19 @@ impl<U: 'static> Server<U> {
     ///
     /// # Errors
     /// [`Error::Route`] for a malformed route, [`Error::Config`] for a number of workers out of
-    /// range, [`Error::Listen`] and [`Error::Io`] when the kernel refuses what a worker needs. The
+    /// range or no address to listen on, [`Error::Listen`] and [`Error::Io`] when the kernel refuses what a worker needs. The
     /// other workers are stopped then.
     pub fn run(mut self) -> Result<(), Error> {
         if !(1..=WORKERS_MAX).contains(&self.workers) {
             return Err(Error::Config {
                 name: "workers",
                 expected: "1 to 254",
+            });
+        }
+        if self.bound.is_empty() {
+            return Err(Error::Config {
+                name: "listen",
+                expected: "called before run",
             });
         }
         // A process that may not raise it runs with what it has.
@@ -260,7 +266,7 @@ impl<U: 'static> Control<U> {
     fn stop(&mut self, grace: Duration) {
         self.stopping = Some(self.stopping.map_or(grace, |before| before.min(grace)));
         for (remote, _) in &self.workers {
-            stop(remote, grace);
+            remote.stop(grace);
         }
     }
 }

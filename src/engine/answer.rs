@@ -59,22 +59,19 @@ impl<U> State<U> {
         value: &[u8],
         spoil: bool,
     ) -> Result<(), Misuse> {
-        let conn = self.answering(id)?;
-        if !conn.answer_is_open() {
-            return Err(self.misuse(Misuse::AlreadyBegun));
-        }
         let Self {
             conns,
+            counters,
             spare,
             config,
             ..
         } = self;
-        let Some(conn) = conns.get_mut(id.conn) else {
-            return Err(Misuse::Stale);
-        };
-        let Err(misuse) =
-            Self::push_header(conn, spare, name, value, config.write_buffer_bytes_max)
-        else {
+        let conn = Self::owing(conns, counters, id)?;
+        if !conn.answer_is_open() {
+            return Err(self.misuse(Misuse::AlreadyBegun));
+        }
+        let room = config.write_buffer_bytes_max;
+        let Err(misuse) = Self::push_header(conn, spare, name, value, room) else {
             return Ok(());
         };
         conn.poisoned |= spoil;

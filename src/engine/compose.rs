@@ -127,7 +127,7 @@ impl<U> State<U> {
                 conn.out.tail().extend_from_slice(line);
             }
         }
-        let (keep_alive, http10) = (conn.keep_alive, conn.http10);
+        let (keep_alive, http10, status) = (conn.keep_alive, conn.http10, conn.status);
         let tail = conn.out.tail();
         if !keep_alive {
             tail.extend_from_slice(b"Connection: close\r\n");
@@ -137,6 +137,8 @@ impl<U> State<U> {
         match content {
             Content::Length(length) => encode::content_length(tail, length),
             Content::Chunked => tail.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            // Other than 204 and 304 it would otherwise have content until the connection closes.
+            Content::None if status == 205 => encode::content_length(tail, 0),
             Content::UntilClose | Content::None => {}
         }
         tail.extend_from_slice(b"\r\n");

@@ -145,6 +145,7 @@ pub(super) struct Conn<U> {
     // Membership in the worker's queues: each holds a connection at most once.
     pub(super) in_dirty: bool,
     pub(super) in_backlog: bool,
+    pub(super) in_notices: bool,
 
     pub(super) peer: Option<SocketAddr>,
 }
@@ -187,6 +188,7 @@ impl<U> Conn<U> {
             in_piece: false,
             in_dirty: false,
             in_backlog: false,
+            in_notices: false,
             peer,
         }
     }
@@ -227,6 +229,13 @@ impl<U> Conn<U> {
 
     pub(super) fn sink(&self) -> Option<&Sink<U>> {
         self.later.as_ref()?.sink.as_ref()
+    }
+
+    /// Whether a handler goes on once the output is empty.
+    pub(super) fn waits_to_write(&self) -> bool {
+        self.later
+            .as_ref()
+            .is_some_and(|later| later.writable.is_some())
     }
 
     /// Whether an answer has been begun or is still owed.

@@ -128,18 +128,15 @@ impl<U> State<U> {
         }
         match conn.phase {
             Phase::Ending => self.finish_output(id),
-            Phase::Exchange
-                if conn
-                    .later
-                    .as_ref()
-                    .is_some_and(|later| later.writable.is_some()) =>
-            {
+            Phase::Exchange if conn.waits_to_write() && !conn.in_notices => {
+                conn.in_notices = true;
                 let id = super::conn::ResponseId {
                     conn: id,
                     request: conn.request,
                 };
                 self.notices.push_back(Notice::Writable(id));
             }
+            // Input may have been left waiting for the output to drain.
             _ if std::mem::take(&mut conn.held_back) => self.push_backlog(id),
             _ => {}
         }

@@ -11,26 +11,17 @@ use crate::proto::ProtocolError;
 use crate::proto::http1::BodyStep;
 use crate::util::slab::Id;
 
-/// What a collected body's buffer starts with at most; more is taken as it arrives.
-const COLLECT_BYTES_FIRST: u64 = 64 << 10;
-
 impl<U> State<U> {
     /// Has the body given to `sink`. The answer is kept for later.
     pub(super) fn receive(&mut self, id: ResponseId, sink: Sink<U>) -> Result<(), Misuse> {
         let conn = match self.answering(id) {
             Ok(conn) => conn,
             Err(misuse) => {
-                let later = Box::new(super::conn::Later {
-                    aborted: Vec::new(),
-                    writable: None,
-                    sink: Some(sink),
-                });
-                self.graveyard.push(Grave::Later(later));
+                self.graveyard.push(Grave::Sink(sink));
                 return Err(misuse);
             }
         };
         conn.detached = true;
-        conn.body_paused = false;
         let before = conn.later().sink.replace(sink);
         self.graveyard.extend(before.map(Grave::Sink));
         let Some(conn) = self.conns.get_mut(id.conn) else {
@@ -59,40 +50,25 @@ impl<U> State<U> {
         bytes_max: usize,
         then: super::conn::Collected<U>,
     ) -> Result<(), Misuse> {
-        let announced = self.answering(id).map(|conn| conn.body.remaining());
         let bytes_max = bytes_max as u64;
-        let announced = match announced {
-            Ok(announced) => announced,
+        let sink = Sink::Collect {
+            buffer: Vec::new(),
+            bytes_max,
+            then,
+        };
+        let announced = match self.answering(id) {
+            Ok(conn) => conn.body.remaining().unwrap_or(0),
             Err(misuse) => {
-                let buffer = Vec::new();
-                self.graveyard.push(Grave::Sink(Sink::Collect {
-                    buffer,
-                    bytes_max,
-                    then,
-                }));
+                self.bury_sink(sink);
                 return Err(misuse);
             }
         };
-        if announced.is_some_and(|announced| announced > bytes_max) {
-            let buffer = Vec::new();
-            self.graveyard.push(Grave::Sink(Sink::Collect {
-                buffer,
-                bytes_max,
-                then,
-            }));
+        if announced > bytes_max {
+            self.bury_sink(sink);
             self.refuse(id.conn, ProtocolError::BodyTooLarge);
             return Ok(());
         }
-        let capacity = announced.unwrap_or(0).min(COLLECT_BYTES_FIRST);
-        let buffer = Vec::with_capacity(capacity as usize);
-        self.receive(
-            id,
-            Sink::Collect {
-                buffer,
-                bytes_max,
-                then,
-            },
-        )
+        self.receive(id, sink)
     }
 
     /// Sends `100 Continue`, if the peer waits for it.
@@ -211,7 +187,7 @@ impl<S: Service> Worker<S> {
                 then,
             }) => {
                 if (buffer.len() + content.len()) as u64 > bytes_max {
-                    self.state.graveyard_sink(Sink::Collect {
+                    self.state.bury_sink(Sink::Collect {
                         buffer,
                         bytes_max,
                         then,
@@ -239,7 +215,7 @@ impl<S: Service> Worker<S> {
                 match self.state.sink_of(id) {
                     // The callback may have named another reader for the rest.
                     Some(slot) if alive && slot.is_none() && !last => *slot = Some(sink),
-                    _ => self.state.graveyard_sink(sink),
+                    _ => self.state.bury_sink(sink),
                 }
             }
             None => {}
@@ -261,12 +237,7 @@ impl<U> State<U> {
         }
     }
 
-    fn graveyard_sink(&mut self, sink: Sink<U>) {
-        let later = super::conn::Later {
-            aborted: Vec::new(),
-            writable: None,
-            sink: Some(sink),
-        };
-        self.graveyard.push(Grave::Later(Box::new(later)));
+    fn bury_sink(&mut self, sink: Sink<U>) {
+        self.graveyard.push(Grave::Sink(sink));
     }
 }

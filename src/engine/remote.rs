@@ -49,6 +49,13 @@ impl<U> Remote<U> {
         Ok(())
     }
 
+    /// Has the worker stop, however much is waiting. One that has stopped already needs no telling.
+    pub(crate) fn stop(&self, grace_ms: u64) {
+        if let Ok(true) = self.inbox.push_urgent(Command::Stop { grace_ms }) {
+            self.waker.wake();
+        }
+    }
+
     fn drain(&self, into: &mut VecDeque<Command<U>>) {
         self.inbox.drain(into);
     }

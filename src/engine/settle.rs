@@ -34,8 +34,10 @@ impl<S: Service> Worker<S> {
                 let Some(conn) = self.state.conns.get_mut(id.conn) else {
                     return;
                 };
-                if conn.request != id.request || !conn.owes_answer() || conn.blocked {
-                    return; // It was overtaken; unblocking will say so again.
+                conn.in_notices = false;
+                let drained = !conn.blocked && conn.out.ready().is_empty();
+                if conn.request != id.request || !conn.owes_answer() || !drained {
+                    return; // It was overtaken; the next flush will say so again.
                 }
                 let written = conn.written;
                 let Some(writable) = conn.later().writable.take() else {

@@ -43,11 +43,20 @@ impl<T> Inbox<T> {
 
     /// Adds `item`. `Ok(true)` asks the caller to wake the loop.
     pub(crate) fn push(&self, item: T) -> Result<bool, Refused<T>> {
+        self.push_below(self.capacity, item)
+    }
+
+    /// The same for what must get through: it may go over the bound.
+    pub(crate) fn push_urgent(&self, item: T) -> Result<bool, Refused<T>> {
+        self.push_below(usize::MAX, item)
+    }
+
+    fn push_below(&self, capacity: usize, item: T) -> Result<bool, Refused<T>> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(Refused::Closed(item));
         }
-        if queue.items.len() >= self.capacity {
+        if queue.items.len() >= capacity {
             return Err(Refused::Full(item));
         }
         queue.items.push_back(item);
@@ -83,8 +92,9 @@ mod tests {
         assert!(matches!(inbox.push(1), Ok(true)));
         assert!(matches!(inbox.push(2), Ok(false)));
         assert!(matches!(inbox.push(3), Err(Refused::Full(3))));
+        assert!(matches!(inbox.push_urgent(9), Ok(false)));
         inbox.drain(&mut out);
-        assert_eq!(out, [1, 2]);
+        assert_eq!(out, [1, 2, 9]);
         out.clear();
         assert!(
             matches!(inbox.push(4), Ok(true)),

@@ -356,3 +356,23 @@ fn a_request_behind_an_empty_body_that_is_read_late_is_served() {
     assert_eq!(text(&mut sim, client), ok("") + &ok("b"));
     sim.check();
 }
+
+#[test]
+fn a_body_that_is_paused_before_it_has_a_reader_stays_paused() {
+    let mut sim = start(Config::builder(), |app| {
+        app.post("/", |mut res, _| {
+            let id = res.id();
+            res.pause().cx().state_mut().ids.push(id);
+            echo(res, 10)
+        });
+    });
+    let client = sim.connect();
+    send(&mut sim, client, post("/", 4) + "body");
+    assert_eq!(text(&mut sim, client), "");
+    sim.with_cx(|cx| {
+        let id = cx.state().ids[0];
+        cx.response(id).unwrap().resume();
+    });
+    sim.run_until_idle();
+    assert_eq!(text(&mut sim, client), ok("body"));
+}

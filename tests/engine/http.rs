@@ -452,3 +452,17 @@ fn a_route_that_yields_with_an_answer_begun_is_cut() {
     assert!(sim.is_freed(client));
     assert_eq!(sim.counts().misuse_other, 1);
 }
+
+#[test]
+fn a_205_has_no_content_and_says_so() {
+    let mut sim = start(Config::builder(), |app| {
+        app.get("/reset", |mut res, _| {
+            res.status(205);
+            res.end(b"dropped")
+        });
+    });
+    let client = sim.connect();
+    let answer = "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(ask(&mut sim, client, get("/reset")), answer);
+    assert_eq!(ask(&mut sim, client, get("/a")), ok("a"));
+}

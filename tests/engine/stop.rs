@@ -237,3 +237,13 @@ fn no_grace_at_all_cuts_in_the_next_tick() {
     assert!(sim.is_freed(client) && sim.is_stopped());
     assert_eq!(take_log(&mut sim), ["aborted"]);
 }
+
+#[test]
+fn a_stop_gets_through_a_full_inbox() {
+    let mut sim = start(Config::builder().inbox_capacity(1), |_| {});
+    sim.remote().defer(|_| {}).expect("there is room for one");
+    assert!(sim.remote().defer(|_| {}).is_err());
+    sim.stop(0);
+    sim.run_until_idle();
+    assert!(sim.is_stopped());
+}

@@ -58,9 +58,9 @@ pub const fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Whether an answer of this status never has content (RFC 9110 section 6.4.1).
+/// Whether an answer of this status never has content (RFC 9110 sections 6.4.1 and 15.3.6).
 pub const fn is_bodiless(status: u16) -> bool {
-    status < 200 || status == 204 || status == 304
+    status < 200 || status == 204 || status == 205 || status == 304
 }
 
 /// `HTTP/1.1 200 OK` and CRLF. `status` has three digits.
