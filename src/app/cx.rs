@@ -118,7 +118,8 @@ impl<U: 'static> Remote<U> {
         self.send(Command::Call(Box::new(move |state| f(&mut Cx { state }))))
     }
 
-    pub(super) fn stop(&self, grace: Duration) {
+    /// Begins a graceful stop of this worker, as [`EventLoop::stop`](super::EventLoop::stop) does.
+    pub fn stop(&self, grace: Duration) {
         self.0
             .stop(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
     }

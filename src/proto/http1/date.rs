@@ -1,6 +1,6 @@
 //! The `Date` header, RFC 9110 section 5.6.7: IMF-fixdate from seconds since 1970.
 
-/// Length of [`line`]'s result.
+/// Length of [`line()`]'s result.
 pub const DATE_LINE_LEN: usize = 37;
 
 /// `Date: Sun, 06 Nov 1994 08:49:37 GMT` with its CRLF.

@@ -1,7 +1,7 @@
 //! Request heads, RFC 9112 sections 2 to 5.
 //!
-//! Two readers: a scan for the plain form that nearly every request has ([`plain`](super::plain)),
-//! and httparse for everything else, among it whatever is incomplete or wrong. The scan accepts
+//! Two readers: a scan for the plain form that nearly every request has (in `plain.rs`), and
+//! httparse for everything else, among it whatever is incomplete or wrong. The scan accepts
 //! only what httparse accepts, with the same result, so it decides nothing but the time it takes.
 
 use std::mem::MaybeUninit;
