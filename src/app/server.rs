@@ -140,8 +140,8 @@ impl<U: 'static> Server<U> {
     ///
     /// # Errors
     /// [`Error::Route`] for a malformed route, [`Error::Config`] for a number of workers out of
-    /// range or no address to listen on, [`Error::Listen`] and [`Error::Io`] when the kernel refuses what a worker needs. The
-    /// other workers are stopped then.
+    /// range or no address to listen on, [`Error::Listen`] and [`Error::Io`] when the kernel
+    /// refuses what a worker needs. The other workers are stopped then.
     pub fn run(mut self) -> Result<(), Error> {
         if !(1..=WORKERS_MAX).contains(&self.workers) {
             return Err(Error::Config {
