@@ -72,11 +72,15 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
         };
         (is_ip_literal(&bytes[1..end]), &bytes[end + 1..])
     } else {
-        let len = bytes
-            .iter()
-            .take_while(|&&byte| is_reg_name_byte(byte))
-            .count();
-        (len > 0 && has_good_escapes(&bytes[..len]), &bytes[len..])
+        let mut len = reg_name_len(bytes);
+        // Escapes are allowed, and nobody uses them.
+        while let [b'%', high, low, rest @ ..] = &bytes[len..]
+            && high.is_ascii_hexdigit()
+            && low.is_ascii_hexdigit()
+        {
+            len += 3 + reg_name_len(rest);
+        }
+        (len > 0, &bytes[len..])
     };
     host && match rest {
         [] => true,
@@ -85,12 +89,12 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether every `%` begins an escape.
-fn has_good_escapes(bytes: &[u8]) -> bool {
-    bytes.split(|&byte| byte == b'%').skip(1).all(|rest| {
-        rest.first_chunk::<2>()
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
+/// How many bytes at the front may stand in a registered name, escapes apart.
+fn reg_name_len(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !is_reg_name_byte(byte))
+        .unwrap_or(bytes.len())
 }
 
 /// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
@@ -158,7 +162,15 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for good in ["a", "a.b:80", "[::1]", "[::1]:65535", "1.2.3.4", "a:"] {
+        for good in [
+            "a",
+            "a.b:80",
+            "[::1]",
+            "[::1]:65535",
+            "1.2.3.4",
+            "a:",
+            "%41b%4a:1",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
         for bad in [

@@ -21,8 +21,8 @@ const TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
 /// Every printable character but `"`, `#`, `<` and `>`.
 const TARGET: [bool; 256] = table(b"-._~:/?[]@!$&'()*+,;=%|\\^`{}");
 
-/// `reg-name` of RFC 3986 section 3.2.2.
-const REG_NAME: [bool; 256] = table(b"-._~%!$&'()*+,;=");
+/// `reg-name` of RFC 3986 section 3.2.2, without the `%` of its escapes.
+const REG_NAME: [bool; 256] = table(b"-._~!$&'()*+,;=");
 
 pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
