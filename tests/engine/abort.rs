@@ -209,3 +209,24 @@ fn every_request_before_the_end_is_answered_however_many_turns_it_takes() {
     assert_eq!(text(&mut sim, client), ok("a").repeat(100));
     assert!(sim.is_freed(client));
 }
+
+#[test]
+fn with_half_close_a_connection_ends_when_the_last_answer_has_been_read() {
+    let mut sim = start(Config::builder().half_close(true), |app| {
+        app.get("/large", |res, _| res.end(&vec![b'x'; 1 << 20]));
+    });
+    let client = sim.connect();
+    sim.run_until_idle();
+    sim.set_window(client, 100_000);
+    send(&mut sim, client, get("/hold") + &get("/large"));
+    sim.finish(client);
+    sim.run_until_idle();
+    finish(&mut sim, 0, b"held");
+    let mut bytes = 0;
+    for _ in 0..100 {
+        sim.run_until_idle();
+        bytes += sim.received(client).len();
+    }
+    assert!(bytes > 1 << 20, "{bytes} arrived");
+    assert!(sim.is_freed(client));
+}
