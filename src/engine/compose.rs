@@ -80,13 +80,16 @@ impl<U> State<U> {
     pub(super) fn end_plain(&mut self, id: ResponseId, body: &[u8]) -> Result<bool, Misuse> {
         let conn = Self::owing(&mut self.conns, &self.counters, id)?;
         let fits = conn.out.len() + body.len() <= PLAIN_BYTES_MAX;
-        if !conn.is_plain() || !fits || self.stopping.is_some() {
+        let (Some(front), None) = (&self.common_plain, self.stopping) else {
+            return Ok(false);
+        };
+        if !conn.is_plain() || !fits {
             return Ok(false);
         }
         Self::lend_buffer(conn, &mut self.spare);
         let tail = conn.out.tail();
-        tail.reserve(self.common_plain.len() + 24 + body.len());
-        tail.extend_from_slice(&self.common_plain);
+        tail.reserve(front.bytes.len() + 24 + body.len());
+        encode::append_short(tail, &front.bytes, front.len);
         encode::decimal_then(tail, body.len() as u64, *b"\r\n\r\n");
         tail.extend_from_slice(body);
         if self.driven != Some(id.conn) {

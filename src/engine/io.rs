@@ -1,6 +1,6 @@
 //! Output, and the end of a connection.
 
-use std::io::ErrorKind;
+use std::io;
 
 use super::conn::{NEVER, Phase};
 use super::state::{Notice, State};
@@ -62,20 +62,28 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return 0;
         };
-        let ready = conn.out.ready();
-        let (queued, all) = (ready.len(), ready.len() + extra.len());
-        match conn.transport.send(ready, extra) {
+        let queued = conn.out.ready().len();
+        let result = conn.transport.send(conn.out.ready(), extra);
+        self.account(id, result, queued + extra.len())
+            .saturating_sub(queued)
+    }
+
+    /// Notes what became of `offered` bytes, the queued ones first. Returns how many the kernel
+    /// took.
+    fn account(&mut self, id: Id, result: io::Result<usize>, offered: usize) -> usize {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return 0;
+        };
+        match result {
             Ok(sent) => {
-                conn.out.consume(sent.min(queued));
-                conn.blocked = sent < all;
+                conn.out.consume(sent.min(conn.out.ready().len()));
+                conn.blocked = sent < offered;
                 if conn.blocked {
                     self.set_write_deadline(id);
-                } else {
-                    conn.write_deadline = NEVER;
                 }
-                sent.saturating_sub(queued)
+                sent
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let stalled = conn.write_deadline != NEVER;
                 conn.blocked = true;
                 if !stalled {
@@ -109,14 +117,18 @@ impl<U> State<U> {
         if conn.phase == Phase::Closed {
             return;
         }
-        if !conn.blocked && !conn.out.ready().is_empty() {
-            self.push_out(id, b"");
+        if conn.blocked {
+            return;
         }
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
-        };
-        if conn.blocked || !conn.out.ready().is_empty() {
-            return;
+        let all = conn.out.ready().len();
+        if all > 0 {
+            match conn.transport.send(conn.out.ready(), b"") {
+                Ok(sent) if sent == all => conn.out.consume(all),
+                result => {
+                    self.account(id, result, all);
+                    return;
+                }
+            }
         }
         Self::reclaim_buffer(conn, &mut self.spare);
         if conn.write_deadline != NEVER {

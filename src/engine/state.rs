@@ -60,6 +60,26 @@ const FRAMING_BYTES_MAX: usize = 1 << 10;
 /// How often the Date header is looked at.
 const DATE_PERIOD_MS: u64 = 100;
 
+/// The front of a common answer's head.
+pub(super) struct Plain {
+    pub(super) bytes: [u8; PLAIN_HEAD_BYTES_MAX],
+    pub(super) len: usize,
+}
+
+/// Room for a short `Server` header.
+const PLAIN_HEAD_BYTES_MAX: usize = 128;
+
+impl Plain {
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; PLAIN_HEAD_BYTES_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self {
+            bytes,
+            len: text.len(),
+        })
+    }
+}
+
 pub(crate) struct State<U> {
     pub(crate) user: U,
     pub(super) conns: Slab<Conn<U>>,
@@ -85,8 +105,8 @@ pub(crate) struct State<U> {
 
     /// `Date` and `Server`, for every answer,
     pub(super) common: Vec<u8>,
-    /// and the same between a status line of 200 and `Content-Length: `.
-    pub(super) common_plain: Vec<u8>,
+    /// and the same between a status line of 200 and `Content-Length: `, where it is short enough.
+    pub(super) common_plain: Option<Plain>,
     date_until: Tick,
     date_unix_s: u64,
 
@@ -127,7 +147,7 @@ impl<U> State<U> {
             driven: None,
             depth: 0,
             common: Vec::new(),
-            common_plain: Vec::new(),
+            common_plain: None,
             date_until: 0,
             date_unix_s: u64::MAX,
             config,
@@ -163,10 +183,11 @@ impl<U> State<U> {
         if let Some(server) = &self.config.server_header {
             encode::header(&mut self.common, b"Server", server.as_bytes());
         }
-        self.common_plain.clear();
-        encode::status_line(&mut self.common_plain, 200);
-        self.common_plain.extend_from_slice(&self.common);
-        self.common_plain.extend_from_slice(b"Content-Length: ");
+        let mut text = Vec::new();
+        encode::status_line(&mut text, 200);
+        text.extend_from_slice(&self.common);
+        text.extend_from_slice(b"Content-Length: ");
+        self.common_plain = Plain::new(&text);
     }
 
     /// The connection that still owes the answer `id`.

@@ -117,24 +117,28 @@ pub fn decimal(out: &mut Vec<u8>, value: u64) {
     decimal_then(out, value, []);
 }
 
-/// A number in decimal digits, and what follows it: one copy for both.
+/// A number in decimal digits, and what follows it, of at most four bytes.
 #[inline]
 pub fn decimal_then<const N: usize>(out: &mut Vec<u8>, mut value: u64, then: [u8; N]) {
-    const DIGITS_MAX: usize = 20;
-    // Arrays cannot be sized by a sum with `N`; no caller has more than this behind a number.
-    let mut text = [0; DIGITS_MAX + 4];
-    let end = DIGITS_MAX + N;
-    text[DIGITS_MAX..end].copy_from_slice(&then);
-    let mut at = DIGITS_MAX;
-    loop {
-        at -= 1;
-        text[at] = b'0' + (value % 10) as u8;
+    const BYTES: usize = 24;
+    const { assert!(N <= 4, "a number has up to 20 digits") };
+    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut text = [0; BYTES];
+    for digit in text[..digits].iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
         value /= 10;
-        if value == 0 {
-            break;
-        }
     }
-    out.extend_from_slice(&text[at..end]);
+    text[digits..digits + N].copy_from_slice(&then);
+    append_short(out, &text, digits + N);
+}
+
+/// Appends the first `len` bytes of an array. It is copied whole and cut, since a copy of a fixed
+/// length is a few moves where one of any length is a call.
+#[inline]
+pub fn append_short<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], len: usize) {
+    let end = out.len() + len.min(N);
+    out.extend_from_slice(bytes);
+    out.truncate(end);
 }
 
 #[cfg(test)]
