@@ -95,7 +95,9 @@ impl<'a, U: 'static> Response<'a, U> {
     }
 
     /// Sends as much of an answer of `total` bytes as the peer takes, without buffering the rest.
-    /// `rest` is the content from [`written`](Self::written) on, or the beginning of that.
+    /// `rest` is the content from [`written`](Self::written) on, or the beginning of that. More of
+    /// it than `total` leaves, or an answer that [`write`](Self::write) has begun in chunks, cannot
+    /// be completed: the connection is closed, and it is counted.
     pub fn try_end(self, rest: &[u8], total: u64) -> TryEnd<'a, U> {
         match self.state.try_end(self.id, rest, total) {
             Ok(Taken::All) => TryEnd::More(self),
@@ -154,7 +156,8 @@ impl<'a, U: 'static> Response<'a, U> {
     }
 
     /// Leaves the request to the next route that matches. Headers added so far stay; if no further
-    /// route matches, the answer is 404.
+    /// route matches, the answer is 404. Only the handler of a route can do so: an answer that was
+    /// kept for later is a 500 then, and one that has begun is cut.
     pub fn next(self) -> Reply {
         let _ = self.state.yield_request(self.id);
         Reply(())

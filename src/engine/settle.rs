@@ -66,7 +66,10 @@ impl<U> State<U> {
                 self.flush(id);
             }
         }
-        // Nothing can have been added: flushing closes and notifies, but does not write.
+        debug_assert!(
+            self.dirty.is_empty(),
+            "flushing closes and notifies, but does not write"
+        );
         self.dirty = dirty;
     }
 

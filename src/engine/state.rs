@@ -229,7 +229,8 @@ impl<U> State<U> {
         misuse
     }
 
-    /// Has the connection's input handled in this turn, unless that is going on already.
+    /// Has the connection's input handled without waiting for news of it, unless that is going on
+    /// already.
     pub(super) fn push_backlog(&mut self, id: Id) {
         if self.driven == Some(id) {
             return;
