@@ -1,12 +1,13 @@
 //! Answering: what a response guard does. Nothing here calls user code (AI-1).
 
+use super::body::Body;
 use super::compose::Content;
 use super::conn::{Phase, ResponseId, Stage, Writable};
 use super::state::{Callback, Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
 use crate::proto::ProtocolError;
-use crate::proto::http1::{BodyLength, encode};
+use crate::proto::http1::encode;
 use crate::util::slab::Id;
 
 /// What became of written bytes.
@@ -402,7 +403,7 @@ impl<U> State<U> {
                 conn.request = conn.request.wrapping_add(1);
                 conn.head_only = head_only;
                 conn.http10 = false;
-                conn.body = crate::proto::http1::BodyDecoder::new(BodyLength::None);
+                conn.body = Body::default();
                 conn.expects_continue = false;
             }
             Phase::Exchange if conn.answer_is_open() => {
@@ -435,8 +436,7 @@ impl<U> State<U> {
         }
         self.counters.answers.bump();
         conn.stage = Stage::Done;
-        conn.received_mark = conn.body.received();
-        conn.answered_mark = conn.received_mark;
+        conn.body.begin_discarding();
         if conn.later.is_some() {
             self.drop_later(id, false);
         }

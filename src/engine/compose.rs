@@ -1,7 +1,7 @@
 //! Composing an answer's head into the connection's output.
 
 use super::conn::{Conn, Phase, ResponseId, Stage};
-use super::state::State;
+use super::state::{Spare, State};
 use crate::error::Misuse;
 use crate::proto::http1::date::DATE_LINE_LEN;
 use crate::proto::http1::{encode, is_field_value, is_token};
@@ -23,7 +23,7 @@ pub(super) enum Content {
 
 impl<U> State<U> {
     /// Begins the open part of the output with the status line, if it has not begun.
-    pub(super) fn open_head(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+    pub(super) fn open_head(conn: &mut Conn<U>, spare: &mut Spare) {
         if conn.stage == Stage::Pending {
             Self::lend_buffer(conn, spare);
             conn.out.open();
@@ -36,7 +36,7 @@ impl<U> State<U> {
     /// sent.
     pub(super) fn push_header(
         conn: &mut Conn<U>,
-        spare: &mut Vec<Vec<u8>>,
+        spare: &mut Spare,
         name: &str,
         value: &[u8],
         room: usize,

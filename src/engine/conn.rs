@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use super::body::Body;
 use super::state::{Callback, State};
 use crate::config::Config;
 use crate::net::transport::Transport;
-use crate::proto::http1::{BodyDecoder, BodyLength, Head};
+use crate::proto::http1::Head;
 use crate::util::out_buf::OutBuf;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
@@ -76,6 +77,38 @@ pub(super) struct Later<U> {
     pub(super) sink: Option<Sink<U>>,
 }
 
+/// Input that was read and could not be handled, in one pointer: connections that wait for their
+/// peer have none.
+#[derive(Default)]
+pub(super) struct Stash(
+    #[expect(clippy::box_collection, reason = "for the slot's size")] Option<Box<Vec<u8>>>,
+);
+
+impl Stash {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |bytes| bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |bytes| bytes.capacity())
+    }
+}
+
 /// Deadline that never comes.
 pub(super) const NEVER: Tick = Tick::MAX;
 
@@ -83,9 +116,9 @@ pub(super) struct Conn<U> {
     pub(super) transport: Transport,
     pub(super) out: OutBuf,
     /// Input that was read and cannot be handled yet.
-    pub(super) stash: Vec<u8>,
+    pub(super) stash: Stash,
     pub(super) later: Option<Box<Later<U>>>,
-    pub(super) body: BodyDecoder,
+    pub(super) body: Body,
     pub(super) phase: Phase,
     pub(super) stage: Stage,
     pub(super) status: u16,
@@ -95,13 +128,9 @@ pub(super) struct Conn<U> {
     pub(super) written: u64,
     /// The length that the handler announced in a header.
     pub(super) declared: Option<u64>,
-    /// `body.received()` when the present throughput window began,
-    pub(super) received_mark: u64,
-    /// and when the answer was complete.
-    pub(super) answered_mark: u64,
 
     /// How much of a head had arrived when it was last parsed.
-    pub(super) head_parsed: usize,
+    pub(super) head_parsed: u32,
 
     /// When the phase has lasted too long.
     pub(super) read_deadline: Tick,
@@ -155,17 +184,15 @@ impl<U> Conn<U> {
         Self {
             transport,
             out: OutBuf::default(),
-            stash: Vec::new(),
+            stash: Stash::default(),
             later: None,
-            body: BodyDecoder::new(BodyLength::None),
+            body: Body::default(),
             phase: Phase::Idle,
             stage: Stage::Done,
             status: 200,
             request: 0,
             written: 0,
             declared: None,
-            received_mark: 0,
-            answered_mark: 0,
             head_parsed: 0,
             read_deadline: NEVER,
             write_deadline: NEVER,
@@ -202,9 +229,7 @@ impl<U> Conn<U> {
         self.status = 200;
         self.written = 0;
         self.declared = None;
-        self.received_mark = 0;
-        self.answered_mark = 0;
-        self.body = BodyDecoder::new(head.framing().body);
+        self.body = Body::new(head.framing().body);
         self.head_only = head.method() == b"HEAD";
         self.http10 = head.version_minor() == 0;
         self.keep_alive = head.framing().keep_alive;
@@ -280,7 +305,7 @@ impl<U> Conn<U> {
     /// byte, so a long one that drips in is parsed only for a line, or for enough to be worth it.
     pub(super) fn is_worth_parsing(&self, bytes: &[u8], bytes_max: usize) -> bool {
         const SHORT_BYTES: usize = 4 << 10;
-        let new = bytes.get(self.head_parsed..).unwrap_or(bytes);
+        let new = bytes.get(self.head_parsed as usize..).unwrap_or(bytes);
         self.phase == Phase::Idle
             || bytes.len() <= SHORT_BYTES
             || bytes.len() >= bytes_max
@@ -306,11 +331,10 @@ impl<U> Conn<U> {
 
     /// Moves the stash to the front of `buffer` and returns its length.
     pub(super) fn unstash(&mut self, buffer: &mut [u8]) -> usize {
-        let len = self.stash.len();
+        let len = self.stash.bytes().len();
         if len > 0 {
-            buffer[..len].copy_from_slice(&self.stash);
-            // Idle connections own their slot and nothing else.
-            self.stash = Vec::new();
+            buffer[..len].copy_from_slice(self.stash.bytes());
+            self.stash.clear();
         }
         len
     }

@@ -55,7 +55,7 @@ impl<S: Service> Worker<S> {
                 return false;
             };
             if used < bytes.len() && !matches!(conn.phase, Phase::Ending | Phase::Closed) {
-                conn.stash.extend_from_slice(&bytes[used..]);
+                conn.stash.keep(&bytes[used..]);
             }
             if requests_left == 0 {
                 return true;
@@ -253,7 +253,7 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        conn.head_parsed = arrived;
+        conn.head_parsed = arrived as u32;
         if conn.phase == Phase::Idle {
             conn.phase = Phase::Head;
             self.set_read_deadline(id, self.tick_in(self.config.head_timeout_ms));

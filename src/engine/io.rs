@@ -189,7 +189,7 @@ impl<U> State<U> {
             return self.close(id);
         }
         conn.phase = Phase::Linger;
-        conn.stash = Vec::new();
+        conn.stash.clear();
         self.set_read_deadline(id, self.tick_in(self.config.linger_timeout_ms));
         self.push_backlog(id);
     }

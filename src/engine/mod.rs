@@ -5,6 +5,7 @@
 //! runs.
 
 mod answer;
+mod body;
 mod compose;
 mod conn;
 mod feed;

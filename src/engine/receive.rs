@@ -139,12 +139,7 @@ impl<S: Service> Worker<S> {
             return None;
         }
         let discarding = conn.stage == Stage::Done;
-        let step = if conn.body.is_done() {
-            Ok(BodyStep::End { used: 0 })
-        } else {
-            conn.body.decode(bytes, &limits)
-        };
-        let (content, used) = match step {
+        let (content, used) = match conn.body.decode(bytes, &limits) {
             Ok(BodyStep::Data { skip, len }) => (&bytes[skip..skip + len], skip + len),
             Ok(BodyStep::Need { used }) => return (used > 0).then_some(used),
             Ok(BodyStep::End { used }) => (&bytes[..0], used),
@@ -159,7 +154,7 @@ impl<S: Service> Worker<S> {
         }
         let conn = self.state.conns.get_mut(id)?;
         if discarding {
-            let dropped = conn.body.received() - conn.answered_mark;
+            let dropped = conn.body.discarded();
             if last {
                 self.state.exchanged(id);
             } else if dropped > self.state.config.discard_bytes_max {

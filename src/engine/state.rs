@@ -11,6 +11,7 @@ use crate::error::Misuse;
 use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
+use crate::util::out_buf::Queue;
 use crate::util::slab::{Id, Slab};
 use crate::util::wheel::{Tick, Wheel};
 
@@ -52,7 +53,9 @@ pub(super) struct Input {
 const RECV_BYTES: usize = 512 << 10;
 /// Output buffers that are kept for the next connection with something to say, and the largest
 /// that is worth keeping.
+pub(super) type Spare = Vec<Box<Queue>>;
 const SPARE_COUNT_MAX: usize = 64;
+const SPARE_BYTES: usize = 4 << 10;
 const SPARE_BYTES_MAX: usize = 64 << 10;
 /// What the engine itself adds to an answer, at most.
 #[cfg(feature = "testing")]
@@ -97,7 +100,7 @@ pub(crate) struct State<U> {
     pub(super) graveyard: Vec<Grave<U>>,
 
     pub(super) input: Input,
-    pub(super) spare: Vec<Vec<u8>>,
+    pub(super) spare: Spare,
     /// The connection whose input is being handled: it is looked at when that is done.
     pub(super) driven: Option<Id>,
     /// 1 while a callback runs, else 0 (AI-1).
@@ -258,18 +261,20 @@ impl<U> State<U> {
 
     /// Gives the connection's output memory to write into.
     #[inline]
-    pub(super) fn lend_buffer(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+    pub(super) fn lend_buffer(conn: &mut Conn<U>, spare: &mut Spare) {
         if conn.out.is_unallocated() {
-            conn.out
-                .adopt(spare.pop().unwrap_or_else(|| Vec::with_capacity(4 << 10)));
+            conn.out.adopt(
+                spare
+                    .pop()
+                    .unwrap_or_else(|| Queue::with_capacity(SPARE_BYTES)),
+            );
         }
     }
 
     /// Takes a drained output's memory back.
     #[inline]
-    pub(super) fn reclaim_buffer(conn: &mut Conn<U>, spare: &mut Vec<Vec<u8>>) {
+    pub(super) fn reclaim_buffer(conn: &mut Conn<U>, spare: &mut Spare) {
         if let Some(buffer) = conn.out.release()
-            && buffer.capacity() > 0
             && buffer.capacity() <= SPARE_BYTES_MAX
             && spare.len() < SPARE_COUNT_MAX
         {

@@ -93,7 +93,7 @@ impl<U> State<U> {
             return;
         };
         if conn.wants_body() && !conn.body.is_done() {
-            conn.received_mark = conn.body.received();
+            conn.body.begin_window();
             self.set_read_deadline(id, self.tick_in(self.config.body_window_ms));
         } else if conn.answer_is_open() && self.config.answer_timeout_ms > 0 {
             self.set_read_deadline(id, self.tick_in(self.config.answer_timeout_ms));
@@ -136,7 +136,7 @@ impl<U> State<U> {
                 self.end_connection(id);
             }
             Phase::Head => {
-                let head_only = conn.stash.starts_with(b"HEAD ");
+                let head_only = conn.stash.bytes().starts_with(b"HEAD ");
                 self.refuse_head(id, ProtocolError::Timeout, head_only);
             }
             Phase::Exchange if conn.wants_body() && !conn.body.is_done() => {
@@ -161,7 +161,7 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        let received = conn.body.received() - conn.received_mark;
+        let received = conn.body.begin_window();
         let needed = self
             .config
             .body_throughput_min
@@ -169,7 +169,6 @@ impl<U> State<U> {
         if received.saturating_mul(1000) < needed {
             return self.refuse(id, ProtocolError::Timeout);
         }
-        conn.received_mark = conn.body.received();
         self.set_read_deadline(id, self.tick_in(self.config.body_window_ms));
     }
 }

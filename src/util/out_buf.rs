@@ -5,8 +5,15 @@
 /// What an encoder appends after [`open`](Self::open) can still be changed or taken back, and is
 /// not offered for sending until [`seal`](Self::seal). An answer's head is written that way, so it
 /// goes straight into its final place and yet can be replaced by an error.
+///
+/// It is one pointer wide, and owns nothing while there is nothing in it: what it stands for is
+/// lent to it.
 #[derive(Default)]
-pub(crate) struct OutBuf {
+pub(crate) struct OutBuf(Option<Box<Queue>>);
+
+/// The memory of a queue.
+#[derive(Default)]
+pub(crate) struct Queue {
     bytes: Vec<u8>,
     /// How much of `bytes` the peer's kernel has. 0 <= sent <= open_at <= bytes.len()
     sent: usize,
@@ -14,105 +21,135 @@ pub(crate) struct OutBuf {
     open_at: Option<usize>,
 }
 
+impl Queue {
+    pub(crate) fn with_capacity(bytes: usize) -> Box<Self> {
+        Box::new(Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
 /// Below this a moved front is cheaper to leave where it is.
 const COMPACT_BYTES_MIN: usize = 64 << 10;
 
 impl OutBuf {
     /// Bytes not yet sent, the open part included.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        let Some(queue) = &self.0 else { return 0 };
+        queue.bytes.len() - queue.sent
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// True when it owns no memory.
+    #[inline]
     pub(crate) fn is_unallocated(&self) -> bool {
-        self.bytes.capacity() == 0
+        self.0.is_none()
     }
 
     /// Gives an empty buffer memory to write into.
-    pub(crate) fn adopt(&mut self, spare: Vec<u8>) {
-        debug_assert!(self.is_empty() && spare.is_empty());
-        self.bytes = spare;
-        self.sent = 0;
+    #[inline]
+    pub(crate) fn adopt(&mut self, spare: Box<Queue>) {
+        debug_assert!(self.is_empty() && spare.bytes.is_empty());
+        self.0 = Some(spare);
     }
 
     /// Takes the memory of a drained buffer; `None` while there is something in it.
-    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
-        if !self.is_empty() || self.open_at.is_some() {
-            return None;
-        }
-        self.sent = 0;
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        Some(bytes)
+    #[inline]
+    pub(crate) fn release(&mut self) -> Option<Box<Queue>> {
+        let drained =
+            |queue: &mut Box<Queue>| queue.sent == queue.bytes.len() && queue.open_at.is_none();
+        let mut queue = self.0.take_if(drained)?;
+        queue.sent = 0;
+        queue.bytes.clear();
+        Some(queue)
     }
 
     /// Where encoders append.
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+        &mut self.queue().bytes
+    }
+
+    #[inline]
+    fn queue(&mut self) -> &mut Queue {
+        self.0.get_or_insert_default()
     }
 
     /// Holds back what is appended from here on.
     #[inline]
     pub(crate) fn open(&mut self) {
-        debug_assert!(self.open_at.is_none());
-        self.open_at = Some(self.bytes.len());
+        let queue = self.queue();
+        debug_assert!(queue.open_at.is_none());
+        queue.open_at = Some(queue.bytes.len());
     }
 
     /// Bytes that are held back.
     pub(crate) fn open_len(&self) -> usize {
-        self.open_at.map_or(0, |at| self.bytes.len() - at)
+        let Some(queue) = &self.0 else { return 0 };
+        queue.open_at.map_or(0, |at| queue.bytes.len() - at)
     }
 
     /// Releases what was held back.
     #[inline]
     pub(crate) fn seal(&mut self) {
-        self.open_at = None;
+        self.queue().open_at = None;
     }
 
     /// Forgets what was held back.
     pub(crate) fn rollback(&mut self) {
-        if let Some(at) = self.open_at.take() {
-            self.bytes.truncate(at);
+        if let Some(queue) = &mut self.0
+            && let Some(at) = queue.open_at.take()
+        {
+            queue.bytes.truncate(at);
         }
     }
 
     /// Replaces the first `len` bytes of the open part.
     pub(crate) fn replace_open_front(&mut self, len: usize, with: &[u8]) {
-        if let Some(at) = self.open_at {
-            self.bytes.splice(at..at + len, with.iter().copied());
+        let queue = self.queue();
+        if let Some(at) = queue.open_at {
+            queue.bytes.splice(at..at + len, with.iter().copied());
         }
     }
 
     /// Puts `bytes` before the open part, or at the end when nothing is open.
     pub(crate) fn insert_sealed(&mut self, bytes: &[u8]) {
-        let at = self.open_at.unwrap_or(self.bytes.len());
-        self.bytes.splice(at..at, bytes.iter().copied());
-        self.open_at = self.open_at.map(|at| at + bytes.len());
+        let queue = self.queue();
+        let at = queue.open_at.unwrap_or(queue.bytes.len());
+        queue.bytes.splice(at..at, bytes.iter().copied());
+        queue.open_at = queue.open_at.map(|at| at + bytes.len());
     }
 
     /// What may be sent now.
     #[inline]
     pub(crate) fn ready(&self) -> &[u8] {
-        &self.bytes[self.sent..self.open_at.unwrap_or(self.bytes.len())]
+        let Some(queue) = &self.0 else { return &[] };
+        &queue.bytes[queue.sent..queue.open_at.unwrap_or(queue.bytes.len())]
     }
 
     /// Drops `count` sent bytes from the front.
     pub(crate) fn consume(&mut self, count: usize) {
         debug_assert!(count <= self.ready().len());
-        self.sent += count;
-        if self.sent == self.bytes.len() {
-            self.bytes.clear();
-            self.open_at = self.open_at.map(|_| 0);
-            self.sent = 0;
-        } else if self.sent >= COMPACT_BYTES_MIN && self.sent >= self.bytes.len() / 2 {
-            self.bytes.drain(..self.sent);
-            self.open_at = self.open_at.map(|at| at - self.sent);
-            self.sent = 0;
+        let Some(queue) = &mut self.0 else { return };
+        queue.sent += count;
+        if queue.sent == queue.bytes.len() {
+            queue.bytes.clear();
+            queue.open_at = queue.open_at.map(|_| 0);
+            queue.sent = 0;
+        } else if queue.sent >= COMPACT_BYTES_MIN && queue.sent >= queue.bytes.len() / 2 {
+            queue.bytes.drain(..queue.sent);
+            queue.open_at = queue.open_at.map(|at| at - queue.sent);
+            queue.sent = 0;
         }
     }
 }
@@ -139,7 +176,7 @@ mod tests {
         assert_eq!(out.ready(), b"st404 Not Found rest");
         assert!(out.release().is_none());
         out.consume(out.len());
-        assert_eq!(out.release().map(|bytes| bytes.len()), Some(0));
+        assert_eq!(out.release().map(|queue| queue.bytes.len()), Some(0));
         assert!(out.is_unallocated());
     }
 
@@ -150,7 +187,7 @@ mod tests {
         out.open();
         out.tail().extend(b"head");
         out.consume(150_000);
-        assert_eq!(out.bytes.len(), 50_004);
+        assert_eq!(out.queue().bytes.len(), 50_004);
         assert_eq!(out.ready()[0], 150_000_u32 as u8);
         out.seal();
         assert!(out.ready().ends_with(b"head"));
