@@ -4,10 +4,14 @@
 pub mod close;
 mod error;
 pub mod frame;
+pub mod handshake;
 pub mod mask;
 pub mod message;
+mod origin;
 pub mod utf8;
 
 pub use error::WsError;
 pub use frame::{FrameHeader, Opcode, Role};
+pub use handshake::{Handshake, HandshakeError};
 pub use message::{Event, Kind, MessageLimits, Receiver, Step, Workspace};
+pub use origin::OriginPolicy;
