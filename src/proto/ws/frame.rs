@@ -1,0 +1,210 @@
+//! Frame headers, RFC 6455 section 5.2.
+
+use super::{WsError, mask};
+
+/// Which side of a connection we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Expects masked frames and sends unmasked ones.
+    Server,
+    /// Expects unmasked frames and sends masked ones.
+    Client,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// Goes on with a message.
+    Continuation = 0,
+    /// Begins a message that is UTF-8.
+    Text = 1,
+    /// Begins a message of any bytes.
+    Binary = 2,
+    /// Ends the connection.
+    Close = 8,
+    /// Asks for a pong.
+    Ping = 9,
+    /// Answers a ping, or says that its sender is alive.
+    Pong = 10,
+}
+
+impl Opcode {
+    /// Whether a frame of this kind stands by itself (section 5.5).
+    #[inline]
+    pub const fn is_control(self) -> bool {
+        self as u8 >= Self::Close as u8
+    }
+
+    #[inline]
+    const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+}
+
+/// The most bytes that a control frame carries (section 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_AND_3: u8 = 0x30;
+const OPCODE: u8 = 0x0f;
+const MASK: u8 = 0x80;
+const LENGTH: u8 = 0x7f;
+/// Lengths that say how many bytes of length follow.
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+
+/// What stands before a frame's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether the message ends with this frame.
+    pub fin: bool,
+    /// Whether the message is compressed (RFC 7692 section 6).
+    pub rsv1: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// What the payload is to be unmasked with.
+    pub mask: Option<[u8; 4]>,
+    /// Bytes of the payload; fewer than 2^63.
+    pub payload_bytes: u64,
+    /// Bytes of the header itself, 2 to 14.
+    pub header_bytes: usize,
+}
+
+/// Parses one frame header at the front of `bytes`; `None` when they end before it does.
+///
+/// RSV1 passes on the first frame of a message if `rsv1_allowed`, and nowhere else.
+///
+/// # Errors
+/// The first thing in the order of the bytes that breaks section 5.2 or 5.5, as soon as it is there.
+#[inline]
+pub fn parse_header(
+    bytes: &[u8],
+    role: Role,
+    rsv1_allowed: bool,
+) -> Result<Option<FrameHeader>, WsError> {
+    let Some(&first) = bytes.first() else {
+        return Ok(None);
+    };
+    let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
+    let opcode = Opcode::from_bits(first & OPCODE).ok_or(WsError::ReservedOpcode)?;
+    let rsv1_fits = rsv1_allowed && matches!(opcode, Opcode::Text | Opcode::Binary);
+    if first & RSV2_AND_3 != 0 || (rsv1 && !rsv1_fits) {
+        return Err(WsError::ReservedBit);
+    }
+    if opcode.is_control() && !fin {
+        return Err(WsError::ControlFragmented);
+    }
+    let Some(&second) = bytes.get(1) else {
+        return Ok(None);
+    };
+    let masked = second & MASK != 0;
+    match role {
+        Role::Server if !masked => return Err(WsError::Unmasked),
+        Role::Client if masked => return Err(WsError::Masked),
+        _ => {}
+    }
+    let (payload_bytes, length_end) = match second & LENGTH {
+        short if short < LENGTH_16 => (u64::from(short), 2),
+        _ if opcode.is_control() => return Err(WsError::ControlTooLong),
+        long => match parse_length(bytes, long)? {
+            Some(found) => found,
+            None => return Ok(None),
+        },
+    };
+    let (mask, header_bytes) = if masked {
+        let Some(mask) = bytes[length_end..].first_chunk() else {
+            return Ok(None);
+        };
+        (Some(*mask), length_end + mask.len())
+    } else {
+        (None, length_end)
+    };
+    Ok(Some(FrameHeader {
+        fin,
+        rsv1,
+        opcode,
+        mask,
+        payload_bytes,
+        header_bytes,
+    }))
+}
+
+/// A length behind the first two bytes, and where it ends. It has to be the shortest form.
+fn parse_length(bytes: &[u8], form: u8) -> Result<Option<(u64, usize)>, WsError> {
+    let size = if form == LENGTH_64 { 8 } else { 2 };
+    let mut length = 0;
+    for (index, &byte) in bytes[2..].iter().take(size).enumerate() {
+        length = length << 8 | u64::from(byte);
+        let too_long = form == LENGTH_64 && index == 0 && byte >= 0x80;
+        let too_short = match form {
+            // Six zeros in front leave no more than the shorter form holds.
+            LENGTH_64 => index == 5 && length == 0,
+            _ => index == 1 && length < u64::from(LENGTH_16),
+        };
+        if too_long || too_short {
+            return Err(WsError::Length);
+        }
+    }
+    Ok((bytes.len() >= 2 + size).then_some((length, 2 + size)))
+}
+
+/// Appends the header of an unmasked frame.
+#[inline]
+pub fn encode_header(
+    out: &mut Vec<u8>,
+    fin: bool,
+    rsv1: bool,
+    opcode: Opcode,
+    payload_bytes: usize,
+) {
+    encode(out, fin, rsv1, opcode, payload_bytes, 0);
+}
+
+/// Appends a whole masked frame, as clients send them. The mask has to come from a strong source of
+/// randomness, new for each frame (section 5.3).
+pub fn encode_masked(
+    out: &mut Vec<u8>,
+    fin: bool,
+    rsv1: bool,
+    opcode: Opcode,
+    payload: &[u8],
+    mask: [u8; 4],
+) {
+    encode(out, fin, rsv1, opcode, payload.len(), MASK);
+    out.extend_from_slice(&mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask::apply(&mut out[start..], mask, 0);
+}
+
+#[inline]
+fn encode(
+    out: &mut Vec<u8>,
+    fin: bool,
+    rsv1: bool,
+    opcode: Opcode,
+    payload_bytes: usize,
+    mask_bit: u8,
+) {
+    debug_assert!(!opcode.is_control() || (fin && !rsv1 && payload_bytes <= CONTROL_BYTES_MAX));
+    let first = u8::from(fin) << 7 | u8::from(rsv1) << 6 | opcode as u8;
+    if payload_bytes < usize::from(LENGTH_16) {
+        out.extend_from_slice(&[first, mask_bit | payload_bytes as u8]);
+    } else if let Ok(length) = u16::try_from(payload_bytes) {
+        let [high, low] = length.to_be_bytes();
+        out.extend_from_slice(&[first, mask_bit | LENGTH_16, high, low]);
+    } else {
+        out.extend_from_slice(&[first, mask_bit | LENGTH_64]);
+        out.extend_from_slice(&(payload_bytes as u64).to_be_bytes());
+    }
+}

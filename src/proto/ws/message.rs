@@ -1,0 +1,410 @@
+//! Messages out of frames, RFC 6455 sections 5.4 to 5.6.
+//!
+//! A message that is in the buffer as a whole, in one frame, is handed out where it is. One in
+//! pieces is put together in a buffer of its own, which the socket owns for as long as that takes.
+
+use super::close::parse_close;
+use super::frame::{FrameHeader, Opcode, Role, parse_header};
+use super::utf8::{self, Validator};
+use super::{WsError, mask};
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    #[default]
+    Binary,
+}
+
+/// Limits on one message, before decompression.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimits {
+    /// Bytes of payload, over all frames.
+    pub message_bytes_max: usize,
+    /// Bytes of payload, and [`FRAGMENT_COST`] for each frame after the first: what a peer can make
+    /// us work for one message. Below `message_bytes_max` it takes that one's place.
+    pub message_cost_max: usize,
+}
+
+/// What a frame that continues a message costs beside its bytes.
+pub const FRAGMENT_COST: usize = 64;
+
+/// How far the room for a message in pieces may be ahead of what has arrived of it, at least.
+const AHEAD_BYTES_MAX: usize = 64 << 10;
+
+/// A buffer with more room than this is not kept for the next message.
+const SPARE_BYTES_MAX: usize = 64 << 10;
+
+/// Room for messages in pieces: one for all sockets of a worker.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// The last message that was in pieces, whose buffer the next one takes over.
+    last: Option<Box<Assembly>>,
+}
+
+impl Workspace {
+    /// Gives memory back that a large message took. Worth a call once in a turn.
+    pub fn trim(&mut self) {
+        self.last.take_if(|last| last.is_large());
+    }
+
+    fn assembly(&mut self) -> Box<Assembly> {
+        self.trim();
+        let mut assembly = self.last.take().unwrap_or_default();
+        assembly.buffer.clear();
+        assembly
+    }
+}
+
+/// What came out of a step.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole message.
+    Message {
+        /// What it is. Text is valid, unless it is compressed.
+        kind: Kind,
+        /// Whether the payload is still compressed (RFC 7692).
+        compressed: bool,
+        /// Its bytes, unmasked.
+        payload: &'a mut [u8],
+    },
+    /// To be answered with a Pong of the same payload, at most 125 bytes (section 5.5.2).
+    Ping(&'a [u8]),
+    /// Asked for or not (section 5.5.3).
+    Pong(&'a [u8]),
+    /// The status code and the reason, if there are any. Nothing behind it is to be read.
+    Close(Option<(u16, &'a str)>),
+}
+
+/// How far a receiver came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// Bytes that are done with.
+    pub used: usize,
+    /// What they made up, if that is anything.
+    pub event: Option<Event<'a>>,
+}
+
+impl Step<'_> {
+    /// More bytes are needed.
+    const fn wanting(used: usize) -> Self {
+        Self { used, event: None }
+    }
+}
+
+/// Turns one socket's bytes into messages.
+#[derive(Debug)]
+pub struct Receiver {
+    /// The message that is in pieces.
+    assembly: Option<Box<Assembly>>,
+    role: Role,
+    compression_agreed: bool,
+    failed: Option<WsError>,
+}
+
+impl Receiver {
+    /// A receiver at the beginning of the stream. `compression_agreed` is whether RSV1 has the
+    /// meaning that RFC 7692 gives it.
+    pub const fn new(role: Role, compression_agreed: bool) -> Self {
+        Self {
+            assembly: None,
+            role,
+            compression_agreed,
+            failed: None,
+        }
+    }
+
+    /// Handles the front of `bytes`, which it unmasks in place.
+    ///
+    /// Without an event it wants more bytes. What it has not used then is an incomplete header or an
+    /// incomplete control frame, which has to be there again next time.
+    ///
+    /// # Errors
+    /// What the peer did wrong, as soon as its bytes show it; the same again in all later calls.
+    #[inline]
+    pub fn next<'a>(
+        &mut self,
+        bytes: &'a mut [u8],
+        workspace: &'a mut Workspace,
+        limits: &MessageLimits,
+    ) -> Result<Step<'a>, WsError> {
+        let outcome = match self.failed {
+            Some(error) => Err(error),
+            None => self.advance(bytes, workspace, limits),
+        };
+        if let Err(error) = outcome {
+            self.fail(error);
+        }
+        outcome
+    }
+
+    /// Bytes of memory that it owns for a message in pieces.
+    pub fn buffered_bytes(&self) -> usize {
+        self.assembly
+            .as_ref()
+            .map_or(0, |assembly| assembly.buffer.capacity())
+    }
+
+    #[cold]
+    fn fail(&mut self, error: WsError) {
+        self.failed = Some(error);
+        self.assembly = None;
+    }
+
+    #[inline]
+    fn advance<'a>(
+        &mut self,
+        bytes: &'a mut [u8],
+        workspace: &'a mut Workspace,
+        limits: &MessageLimits,
+    ) -> Result<Step<'a>, WsError> {
+        if self.assembly.is_some() {
+            return self.piece_together(bytes, workspace, limits);
+        }
+        let Some(header) = self.parse_header(bytes)? else {
+            return Ok(Step::wanting(0));
+        };
+        let kind = match header.opcode {
+            Opcode::Text => Kind::Text,
+            Opcode::Binary => Kind::Binary,
+            _ => return self.piece_together(bytes, workspace, limits),
+        };
+        limits.check(header.payload_bytes, 0)?;
+        let start = header.header_bytes;
+        let end = start + header.payload_bytes as usize;
+        if !header.fin || end > bytes.len() {
+            return self.piece_together(bytes, workspace, limits);
+        }
+        let payload = &mut bytes[start..end];
+        let ascii = unmask(payload, header.mask, 0);
+        let is_text = kind == Kind::Text && !header.rsv1;
+        if is_text && !ascii && !utf8::is_valid(payload) {
+            return Err(WsError::Utf8);
+        }
+        Ok(Step {
+            used: end,
+            event: Some(Event::Message {
+                kind,
+                compressed: header.rsv1,
+                payload,
+            }),
+        })
+    }
+
+    /// Everything but a message in one frame that is all there.
+    #[inline(never)]
+    fn piece_together<'a>(
+        &mut self,
+        bytes: &'a mut [u8],
+        workspace: &'a mut Workspace,
+        limits: &MessageLimits,
+    ) -> Result<Step<'a>, WsError> {
+        let mut at = 0;
+        loop {
+            if let Some(assembly) = &mut self.assembly
+                && assembly.frame.is_some()
+            {
+                at += assembly.take(&mut bytes[at..], limits)?;
+                if assembly.frame.is_some() {
+                    return Ok(Step::wanting(at));
+                }
+            }
+            if let Some(assembly) = self.assembly.take_if(|assembly| assembly.is_whole) {
+                let event = workspace.last.insert(assembly).finish()?;
+                return Ok(Step {
+                    used: at,
+                    event: Some(event),
+                });
+            }
+            let Some(header) = self.parse_header(&bytes[at..])? else {
+                return Ok(Step::wanting(at));
+            };
+            let start = at + header.header_bytes;
+            if header.opcode.is_control() {
+                let end = start + header.payload_bytes as usize;
+                if end > bytes.len() {
+                    return Ok(Step::wanting(at));
+                }
+                return control(&header, &mut bytes[start..end], end);
+            }
+            self.begin_frame(&header, workspace, limits)?;
+            at = start;
+        }
+    }
+
+    #[inline]
+    fn parse_header(&self, bytes: &[u8]) -> Result<Option<FrameHeader>, WsError> {
+        parse_header(bytes, self.role, self.compression_agreed)
+    }
+
+    fn begin_frame(
+        &mut self,
+        header: &FrameHeader,
+        workspace: &mut Workspace,
+        limits: &MessageLimits,
+    ) -> Result<(), WsError> {
+        let begins = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            _ => None,
+        };
+        match (&mut self.assembly, begins) {
+            (None, None) => Err(WsError::ContinuationUnexpected),
+            (Some(_), Some(_)) => Err(WsError::ContinuationMissing),
+            (Some(assembly), None) => {
+                assembly.fragments += 1;
+                assembly.expect(header, limits)
+            }
+            (none, Some(kind)) => {
+                let assembly = none.insert(workspace.assembly());
+                **assembly = Assembly {
+                    buffer: std::mem::take(&mut assembly.buffer),
+                    kind,
+                    compressed: header.rsv1,
+                    ..Assembly::default()
+                };
+                assembly.expect(header, limits)
+            }
+        }
+    }
+}
+
+impl MessageLimits {
+    #[inline]
+    fn check(&self, bytes: u64, fragments: usize) -> Result<(), WsError> {
+        let cost = bytes.saturating_add((fragments * FRAGMENT_COST) as u64);
+        if bytes > self.message_bytes_max as u64 {
+            Err(WsError::MessageTooBig)
+        } else if cost > self.message_cost_max as u64 {
+            Err(WsError::MessageTooCostly)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A message that is in pieces.
+#[derive(Debug, Default)]
+struct Assembly {
+    /// What has arrived of it.
+    buffer: Vec<u8>,
+    kind: Kind,
+    compressed: bool,
+    /// Whether all of it has.
+    is_whole: bool,
+    /// Frames after the first.
+    fragments: usize,
+    text: Validator,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+}
+
+/// A frame of which the header has arrived.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    /// Bytes of payload that are done with.
+    done: usize,
+    /// Bytes of payload to come.
+    left: usize,
+}
+
+impl Assembly {
+    fn is_large(&self) -> bool {
+        self.buffer.capacity() > SPARE_BYTES_MAX
+    }
+
+    /// Begins a frame; its announced length counts before any of it has arrived.
+    fn expect(&mut self, header: &FrameHeader, limits: &MessageLimits) -> Result<(), WsError> {
+        let bytes = self.buffer.len() as u64 + header.payload_bytes;
+        limits.check(bytes, self.fragments)?;
+        self.frame = Some(Frame {
+            fin: header.fin,
+            mask: header.mask,
+            done: 0,
+            left: header.payload_bytes as usize,
+        });
+        Ok(())
+    }
+
+    /// Takes what `bytes` has of the present frame's payload; returns how much that was.
+    fn take(&mut self, bytes: &mut [u8], limits: &MessageLimits) -> Result<usize, WsError> {
+        let Some(frame) = &mut self.frame else {
+            return Ok(0);
+        };
+        let count = frame.left.min(bytes.len());
+        let piece = &mut bytes[..count];
+        let ascii = unmask(piece, frame.mask, frame.done);
+        (frame.done, frame.left) = (frame.done + count, frame.left - count);
+        let frame = *frame;
+        if self.kind == Kind::Text && !self.compressed {
+            let plain = ascii && self.text.is_complete();
+            if !plain && !self.text.push(piece) {
+                return Err(WsError::Utf8);
+            }
+        }
+        self.make_room(count, frame, limits);
+        self.buffer.extend_from_slice(piece);
+        if frame.left == 0 {
+            self.frame = None;
+            self.is_whole = frame.fin;
+        }
+        Ok(count)
+    }
+
+    /// Makes room for `count` bytes, and some of those that are announced: never much ahead of what
+    /// has arrived, and never beyond the limit.
+    fn make_room(&mut self, count: usize, frame: Frame, limits: &MessageLimits) {
+        let len = self.buffer.len() + count;
+        if len <= self.buffer.capacity() {
+            return;
+        }
+        let announced = frame.left.min(AHEAD_BYTES_MAX.max(len));
+        let ahead = if frame.fin {
+            announced
+        } else {
+            announced.max(len).min(limits.message_bytes_max - len)
+        };
+        self.buffer.reserve_exact(count + ahead);
+    }
+
+    fn finish(&mut self) -> Result<Event<'_>, WsError> {
+        if !self.text.is_complete() {
+            return Err(WsError::Utf8);
+        }
+        Ok(Event::Message {
+            kind: self.kind,
+            compressed: self.compressed,
+            payload: &mut self.buffer,
+        })
+    }
+}
+
+/// Unmasks a piece of a payload; returns whether it is known to be ASCII.
+#[inline]
+fn unmask(piece: &mut [u8], mask: Option<[u8; 4]>, done: usize) -> bool {
+    match mask {
+        Some(mask) => mask::apply_looking(piece, mask, done),
+        None => piece.is_ascii(),
+    }
+}
+
+fn control<'a>(
+    header: &FrameHeader,
+    payload: &'a mut [u8],
+    used: usize,
+) -> Result<Step<'a>, WsError> {
+    unmask(payload, header.mask, 0);
+    let event = match header.opcode {
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+        _ => Event::Close(parse_close(payload)?),
+    };
+    Ok(Step {
+        used,
+        event: Some(event),
+    })
+}
