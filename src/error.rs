@@ -75,6 +75,10 @@ pub enum Misuse {
     /// The answer was left to somebody who is not there: to the next route, or to the next piece of
     /// a body that nobody streams.
     LeftAlone,
+    /// Another message, or a piece of another kind, within a message that is sent in fragments.
+    Fragment,
+    /// A close code that must not be sent (RFC 6455 section 7.4).
+    CloseCode,
 }
 
 impl fmt::Display for Misuse {
@@ -86,6 +90,8 @@ impl fmt::Display for Misuse {
             Self::Header => "the header must not be sent",
             Self::Status => "the status code is out of range",
             Self::Length => "the length does not agree with the one announced",
+            Self::Fragment => "a message in fragments has not come to its end",
+            Self::CloseCode => "the close code must not be sent",
             Self::LeftAlone => "the answer was left to somebody who is not there",
         })
     }

@@ -56,14 +56,15 @@ mod util;
 #[cfg(feature = "net")]
 pub use {
     app::{
-        App, Cx, EventLoop, OwnedRequest, Remote, RemoteError, Reply, Request, Response, Server,
-        ServerHandle, TryEnd,
+        App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, Remote, RemoteError, Reply,
+        Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd, WebSocket,
     },
-    config::{Config, ConfigBuilder},
-    engine::{ResponseId, Sent, TimerId},
+    config::{Backpressure, Config, ConfigBuilder, WebSocketConfig, WebSocketConfigBuilder},
+    engine::{CloseCause, Closed, Message, ResponseId, Sent, SocketId, TimerId},
     error::{Error, Misuse},
     net::address::ListenAddress,
     observe::{Counts, Level, Record},
+    proto::ws::{HandshakeError, OriginPolicy, WsError},
 };
 
 #[cfg(all(fuzzing, feature = "net"))]

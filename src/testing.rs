@@ -41,9 +41,9 @@ impl<U: 'static> Sim<U> {
     /// # Panics
     /// When a route is malformed.
     pub fn with_state(config: Config, user: U, setup: impl Fn(&mut App<U>)) -> Self {
-        let service = Routes::build(&setup).expect("the test's routes are well formed");
+        let (service, sockets) = Routes::build(&setup).expect("the test's routes are well formed");
         let remote = engine::Remote::new(config.inbox_capacity, Waker::none());
-        let state = State::new(0, user, Arc::new(config), Arc::default(), remote);
+        let state = State::new(0, user, Arc::new(config), sockets, Arc::default(), remote);
         Self {
             worker: Worker { service, state },
             driver: MemoryDriver::default(),

@@ -4,8 +4,11 @@ use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::Router;
 use super::routes::Handler;
+use super::websocket::{Behaviour, Handle, Sockets};
+use crate::engine::SocketSettings;
 use crate::error::Error;
 use crate::proto::http1::is_token;
+use crate::proto::ws::OriginPolicy;
 
 /// The routes of one worker. A server's setup function is called with one for each worker.
 ///
@@ -20,6 +23,8 @@ use crate::proto::http1::is_token;
 pub struct App<U: 'static = ()> {
     pub(super) router: Router,
     pub(super) handlers: Vec<Handler<U>>,
+    pub(super) behaviours: Vec<Box<dyn Handle<U>>>,
+    pub(super) settings: Vec<SocketSettings>,
     pub(super) error: Option<Error>,
 }
 
@@ -41,6 +46,8 @@ impl<U: 'static> App<U> {
         Self {
             router: Router::default(),
             handlers: Vec::new(),
+            behaviours: Vec::new(),
+            settings: Vec::new(),
             error: None,
         }
     }
@@ -76,6 +83,37 @@ impl<U: 'static> App<U> {
         F: Fn(Response<'_, U>, &Request<'_>) -> Reply + 'static,
     {
         self.add(None, pattern, Box::new(handler))
+    }
+
+    /// Adds a kind of WebSocket, to which the handler of any route can
+    /// [`upgrade`](Response::upgrade) its request.
+    pub fn behaviour<D: 'static>(&mut self, behaviour: Behaviour<D, U>) -> Sockets<D> {
+        let sockets = Sockets::new(self.behaviours.len() as u32);
+        self.settings.push(behaviour.settings());
+        self.behaviours.push(Box::new(behaviour));
+        sockets
+    }
+
+    /// Adds a kind of WebSocket, and a route for GET that upgrades every valid handshake from the
+    /// same host to it and refuses others: 403 for another origin, else as
+    /// [`refuse_upgrade`](Response::refuse_upgrade) does.
+    pub fn websocket<D: Default + 'static>(
+        &mut self,
+        pattern: &str,
+        behaviour: Behaviour<D, U>,
+    ) -> Sockets<D> {
+        let sockets = self.behaviour(behaviour);
+        self.get(pattern, move |mut res, req| match req.handshake() {
+            Ok(handshake) if handshake.is_allowed(&OriginPolicy::SameHost) => {
+                res.upgrade(sockets, handshake, D::default())
+            }
+            Ok(_) => {
+                res.status(403);
+                res.end(b"origin not allowed\n")
+            }
+            Err(error) => res.refuse_upgrade(error),
+        });
+        sockets
     }
 
     fn add(&mut self, method: Option<&str>, pattern: &str, handler: Handler<U>) -> &mut Self {

@@ -77,8 +77,8 @@ impl<U: 'static> EventLoop<U> {
             counters,
             sink,
         } = parts;
-        let service = Routes::build(setup)?;
-        let state = State::new(worker, user, config, counters, remote);
+        let (service, sockets) = Routes::build(setup)?;
+        let state = State::new(worker, user, config, sockets, counters, remote);
         Ok(Self {
             worker: Worker { service, state },
             driver,

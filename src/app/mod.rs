@@ -7,15 +7,18 @@
 mod app;
 mod cx;
 mod event_loop;
+mod handshake;
 mod request;
 mod response;
 mod router;
 mod routes;
 mod server;
+mod websocket;
 
 pub use app::App;
 pub use cx::{Cx, Remote, RemoteError};
 pub use event_loop::EventLoop;
+pub use handshake::Handshake;
 pub use request::{OwnedRequest, Request};
 pub use response::{Reply, Response, TryEnd};
 #[cfg(fuzzing)]
@@ -23,3 +26,4 @@ pub use router::fuzz_router;
 #[cfg(feature = "testing")]
 pub(crate) use routes::Routes;
 pub use server::{Server, ServerHandle};
+pub use websocket::{Behaviour, Socket, Sockets, WebSocket};

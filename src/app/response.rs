@@ -9,6 +9,12 @@ use crate::error::Misuse;
 #[derive(Debug)]
 pub struct Reply(());
 
+impl Reply {
+    pub(super) fn done() -> Self {
+        Self(())
+    }
+}
+
 /// The right to answer one request.
 ///
 /// Whatever completes the answer consumes the guard, so that answering twice does not compile, and

@@ -4,7 +4,10 @@ use super::app::App;
 use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::{Parameters, Router};
-use crate::engine::{Incoming, ResponseId, Service, State};
+use super::websocket::{Event, Handle};
+use crate::engine::{
+    Closed, Incoming, Message, ResponseId, Service, SocketId, SocketSettings, State,
+};
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
 
@@ -19,19 +22,34 @@ const KNOWN_METHODS: [&str; 9] = [
 pub(crate) struct Routes<U: 'static> {
     router: Router,
     handlers: Vec<Handler<U>>,
+    behaviours: Vec<Box<dyn Handle<U>>>,
 }
 
 impl<U: 'static> Routes<U> {
-    /// Runs the app's setup function.
-    pub(crate) fn build(setup: &dyn Fn(&mut App<U>)) -> Result<Self, Error> {
+    /// Runs the app's setup function. The settings are for the engine.
+    pub(crate) fn build(
+        setup: &dyn Fn(&mut App<U>),
+    ) -> Result<(Self, Box<[SocketSettings]>), Error> {
         let mut app = App::new();
         setup(&mut app);
         match app.error {
             Some(error) => Err(error),
-            None => Ok(Self {
-                router: app.router,
-                handlers: app.handlers,
-            }),
+            None => {
+                let routes = Self {
+                    router: app.router,
+                    handlers: app.handlers,
+                    behaviours: app.behaviours,
+                };
+                Ok((routes, app.settings.into()))
+            }
+        }
+    }
+
+    #[inline]
+    fn tell(&self, state: &mut State<U>, id: SocketId, event: Event<'_>) {
+        let behaviour = state.behaviour_of(id);
+        if let Some(behaviour) = behaviour.and_then(|index| self.behaviours.get(index)) {
+            behaviour.handle(state, id, event);
         }
     }
 }
@@ -67,6 +85,35 @@ impl<U: 'static> Service for Routes<U> {
             yielded += 1;
         }
         self.unmatched(state, id, head.method(), path, yielded > 0);
+    }
+
+    fn socket_open(&self, state: &mut State<U>, id: SocketId) {
+        self.tell(state, id, Event::Open);
+    }
+
+    #[inline]
+    fn socket_message(&self, state: &mut State<U>, id: SocketId, message: Message<'_>) {
+        self.tell(state, id, Event::Message(message));
+    }
+
+    fn socket_ping(&self, state: &mut State<U>, id: SocketId, payload: &[u8]) {
+        self.tell(state, id, Event::Ping(payload));
+    }
+
+    fn socket_pong(&self, state: &mut State<U>, id: SocketId, payload: &[u8]) {
+        self.tell(state, id, Event::Pong(payload));
+    }
+
+    fn socket_drain(&self, state: &mut State<U>, id: SocketId) {
+        self.tell(state, id, Event::Drain);
+    }
+
+    fn socket_dropped(&self, state: &mut State<U>, id: SocketId, message: Message<'_>) {
+        self.tell(state, id, Event::Dropped(message));
+    }
+
+    fn socket_closed(&self, state: &mut State<U>, id: SocketId, closed: Closed<'_>) {
+        self.tell(state, id, Event::Closed(closed));
     }
 }
 

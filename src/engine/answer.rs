@@ -18,6 +18,8 @@ pub enum Sent {
     Sent,
     /// The peer reads slowly: this many bytes wait in memory.
     Queued(usize),
+    /// The peer reads slowly, and there was no room for this message: it was dropped.
+    Dropped,
     /// The connection is gone, or was dropped because too much was waiting.
     Closed,
 }

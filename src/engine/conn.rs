@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::body::Body;
 use super::state::{Callback, State};
+use super::websocket::Socket;
 use crate::config::Config;
 use crate::net::transport::Transport;
 use crate::proto::http1::Head;
@@ -28,6 +29,10 @@ pub(super) enum Phase {
     Head,
     /// A request is being read, answered, or both.
     Exchange,
+    /// A WebSocket.
+    Open,
+    /// A WebSocket whose Close frame is on its way; the peer's is awaited.
+    Closing,
     /// The last answer is on its way out; input is ignored.
     Ending,
     /// Everything is sent and our side is shut; what still arrives is read and dropped, so that
@@ -118,6 +123,8 @@ pub(super) struct Conn<U> {
     /// Input that was read and cannot be handled yet.
     pub(super) stash: Stash,
     pub(super) later: Option<Box<Later<U>>>,
+    /// What there is of a WebSocket, from its upgrade on.
+    pub(super) socket: Option<Box<Socket>>,
     pub(super) body: Body,
     pub(super) phase: Phase,
     pub(super) stage: Stage,
@@ -186,6 +193,7 @@ impl<U> Conn<U> {
             out: OutBuf::default(),
             stash: Stash::default(),
             later: None,
+            socket: None,
             body: Body::default(),
             phase: Phase::Idle,
             stage: Stage::Done,
@@ -263,6 +271,13 @@ impl<U> Conn<U> {
             .is_some_and(|later| later.writable.is_some())
     }
 
+    /// Whether the handler of a WebSocket is to hear when the output is empty.
+    pub(super) fn waits_for_drain(&self) -> bool {
+        self.socket
+            .as_ref()
+            .is_some_and(|socket| socket.wants_drain)
+    }
+
     /// Whether an answer has been begun or is still owed.
     pub(super) fn owes_answer(&self) -> bool {
         self.phase == Phase::Exchange && self.stage != Stage::Done
@@ -288,6 +303,7 @@ impl<U> Conn<U> {
             // A peer that sends requests without reading the answers has to wait.
             Phase::Idle | Phase::Head => self.out.len() <= config.pipelined_bytes_max,
             Phase::Exchange => self.wants_body(),
+            Phase::Open | Phase::Closing => self.socket.as_ref().is_some_and(|s| !s.paused),
             Phase::Linger => true,
             Phase::Ending | Phase::Closed => false,
         }

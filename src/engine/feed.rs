@@ -10,6 +10,7 @@ use crate::observe::Level;
 use crate::proto::ProtocolError;
 use crate::proto::http1::BodyLength;
 use crate::proto::http1::head::{self, Head, HeaderSlots};
+use crate::proto::ws::Workspace;
 use crate::util::slab::Id;
 
 /// How often one connection is read before others get their turn.
@@ -25,6 +26,7 @@ impl<S: Service> Worker<S> {
         self.state.driven = Some(id);
         let more = self.read_and_feed(id, &mut input);
         self.state.driven = None;
+        input.workspace.trim();
         self.state.input = input;
         self.state.flush(id);
         if more {
@@ -34,7 +36,11 @@ impl<S: Service> Worker<S> {
 
     /// Returns whether there may be input left that could be handled now.
     fn read_and_feed(&mut self, id: Id, input: &mut Input) -> bool {
-        let Input { buffer, slots } = input;
+        let Input {
+            buffer,
+            slots,
+            workspace,
+        } = input;
         let mut requests_left = self.state.config.requests_per_turn_max;
         for _ in 0..READS_PER_TURN {
             let config = &*self.state.config;
@@ -49,8 +55,8 @@ impl<S: Service> Worker<S> {
             let stashed = conn.unstash(buffer);
             let room = conn.read_bytes_max(config, buffer.len()).max(stashed);
             let received = self.state.receive_bytes(id, &mut buffer[stashed..room]);
-            let bytes = &buffer[..stashed + received];
-            let used = self.feed(id, bytes, slots, &mut requests_left);
+            let bytes = &mut buffer[..stashed + received];
+            let used = self.feed(id, bytes, slots, workspace, &mut requests_left);
             let Some(conn) = self.state.conns.get_mut(id) else {
                 return false;
             };
@@ -84,8 +90,9 @@ impl<S: Service> Worker<S> {
     fn feed(
         &mut self,
         id: Id,
-        bytes: &[u8],
+        bytes: &mut [u8],
         slots: &mut HeaderSlots,
+        workspace: &mut Workspace,
         requests_left: &mut u32,
     ) -> usize {
         let mut at = 0;
@@ -115,6 +122,9 @@ impl<S: Service> Worker<S> {
                     Some(used) => at += used,
                     None => return at,
                 },
+                Phase::Open | Phase::Closing => {
+                    return at + self.feed_socket(id, &mut bytes[at..], workspace);
+                }
                 Phase::Ending | Phase::Linger | Phase::Closed => return bytes.len(),
             }
         }
@@ -230,7 +240,10 @@ impl<U> State<U> {
         match conn.phase {
             Phase::Exchange if conn.owes_answer() && conn.body.is_done() && half_close => {}
             Phase::Exchange if conn.owes_answer() => self.close(id),
-            Phase::Idle | Phase::Head | Phase::Exchange => self.end_connection(id),
+            Phase::Idle | Phase::Head | Phase::Exchange | Phase::Closing => {
+                self.end_connection(id);
+            }
+            Phase::Open => self.close(id),
             Phase::Linger => self.close(id),
             Phase::Ending | Phase::Closed => {}
         }

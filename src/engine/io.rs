@@ -4,12 +4,13 @@ use std::io;
 
 use super::conn::{NEVER, Phase};
 use super::state::{Notice, State};
+use super::websocket::{CloseCause, SocketId, SocketNews};
 use crate::observe::Level;
 use crate::util::slab::Id;
 
 /// Output is gathered up to this much before it goes to the kernel within a callback; a longer
 /// piece goes there uncopied.
-const CORK_BYTES: usize = 16 << 10;
+pub(super) const CORK_BYTES: usize = 16 << 10;
 
 impl<U> State<U> {
     /// Appends to the output. What does not fit the cork size goes to the kernel at once.
@@ -33,7 +34,9 @@ impl<U> State<U> {
         if conn.phase == Phase::Closed {
             return;
         }
-        if conn.out.len() + rest.len() > self.config.write_buffer_bytes_max {
+        // What a WebSocket may have waiting is decided message by message.
+        let bounded = conn.socket.is_none();
+        if bounded && conn.out.len() + rest.len() > self.config.write_buffer_bytes_max {
             return self.overflow(id);
         }
         Self::lend_buffer(conn, &mut self.spare);
@@ -148,6 +151,11 @@ impl<U> State<U> {
                 };
                 self.notices.push_back(Notice::Writable(id));
             }
+            Phase::Open if !conn.in_notices && conn.waits_for_drain() => {
+                conn.in_notices = true;
+                self.notices
+                    .push_back(Notice::Socket(SocketId(id), SocketNews::Drain));
+            }
             // Input may have been left waiting for the output to drain.
             _ if std::mem::take(&mut conn.held_back) => self.push_backlog(id),
             _ => {}
@@ -208,7 +216,12 @@ impl<U> State<U> {
         if !conn.blocked && !conn.out.ready().is_empty() {
             let _ = conn.transport.send(conn.out.ready(), b"");
         }
-        self.closing.push(id);
+        if conn.socket.as_ref().is_some_and(|socket| !socket.told) {
+            // Its close handler has to find it.
+            self.lose(id, CloseCause::PeerLeft);
+        } else {
+            self.closing.push(id);
+        }
         if aborted {
             self.counters.aborted.bump();
         }

@@ -17,6 +17,7 @@ mod settle;
 mod state;
 mod stop;
 mod timers;
+mod websocket;
 pub(crate) mod worker;
 
 pub use answer::Sent;
@@ -26,3 +27,5 @@ pub(crate) use remote::{Command, Remote};
 pub(crate) use service::{Incoming, Service};
 pub(crate) use state::State;
 pub use timers::TimerId;
+pub use websocket::{CloseCause, Closed, Message, SocketId};
+pub(crate) use websocket::{SocketSettings, Upgrade};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::conn::ResponseId;
 use super::state::State;
+use super::websocket::{Closed, Message, SocketId};
 use crate::proto::http1::Head;
 
 /// A request as the engine hands it up: everything borrows the receive buffer.
@@ -22,4 +23,25 @@ pub(crate) trait Service: 'static {
     /// A request has arrived and its framing is sound. On return it is answered, or marked as kept
     /// for later; if it is neither, the engine answers 500.
     fn request(&self, state: &mut State<Self::User>, id: ResponseId, request: Incoming<'_>);
+
+    /// A WebSocket is open. Comes before anything else that is said of it.
+    fn socket_open(&self, state: &mut State<Self::User>, id: SocketId);
+
+    /// A message has arrived.
+    fn socket_message(&self, state: &mut State<Self::User>, id: SocketId, message: Message<'_>);
+
+    /// A Ping has arrived, and was answered.
+    fn socket_ping(&self, state: &mut State<Self::User>, id: SocketId, payload: &[u8]);
+
+    /// A Pong has arrived.
+    fn socket_pong(&self, state: &mut State<Self::User>, id: SocketId, payload: &[u8]);
+
+    /// The peer has taken everything that was queued.
+    fn socket_drain(&self, state: &mut State<Self::User>, id: SocketId);
+
+    /// A message was not sent, since too much was waiting.
+    fn socket_dropped(&self, state: &mut State<Self::User>, id: SocketId, message: Message<'_>);
+
+    /// A WebSocket is not open any more. Nothing else is said of it afterwards.
+    fn socket_closed(&self, state: &mut State<Self::User>, id: SocketId, closed: Closed<'_>);
 }

@@ -30,6 +30,7 @@ impl<S: Service> Worker<S> {
             Notice::Call(callback) => {
                 self.call(None, |_, state| callback(state));
             }
+            Notice::Socket(id, news) => self.deliver_socket_news(id, news),
             Notice::Writable(id) => {
                 let Some(conn) = self.state.conns.get_mut(id.conn) else {
                     return;

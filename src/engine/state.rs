@@ -1,16 +1,20 @@
 //! Everything of a worker that a callback may touch.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
 use super::remote::Remote;
 use super::timers::Task;
+use super::websocket::{SocketId, SocketNews, SocketSettings};
 use crate::config::Config;
 use crate::error::Misuse;
 use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
+use crate::proto::ws::Workspace;
 use crate::util::out_buf::Queue;
 use crate::util::slab::{Id, Slab};
 use crate::util::wheel::{Tick, Wheel};
@@ -23,6 +27,7 @@ pub(super) enum Notice<U> {
     Call(Callback<U>),
     /// The peer has taken what was written: the handler that waits for this goes on.
     Writable(ResponseId),
+    Socket(SocketId, SocketNews),
 }
 
 /// User values on their way out: dropping one may run user code, so it happens in `settle`.
@@ -31,6 +36,7 @@ pub(super) enum Grave<U> {
     Task(#[expect(dead_code, reason = "kept only to be dropped")] Callback<U>),
     Writable(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Writable<U>),
     Sink(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Sink<U>),
+    Data(#[expect(dead_code, reason = "kept only to be dropped")] Box<dyn Any>),
 }
 
 /// What ends up in the wheel.
@@ -48,6 +54,8 @@ pub(super) struct Input {
     pub(super) buffer: Vec<u8>,
     /// Where the parts of the head being parsed stand.
     pub(super) slots: HeaderSlots,
+    /// Where messages in pieces are put together.
+    pub(super) workspace: Workspace,
 }
 
 const RECV_BYTES: usize = 512 << 10;
@@ -114,6 +122,12 @@ pub(crate) struct State<U> {
     date_unix_s: u64,
 
     pub(super) config: Arc<Config>,
+    /// The settings of each kind of WebSocket.
+    pub(super) socket_settings: Box<[SocketSettings]>,
+    /// What makes the lifetimes of sockets differ.
+    pub(super) jitter: RandomState,
+    /// Bytes of dropped messages whose handlers have not heard of them yet.
+    pub(super) dropped_bytes: usize,
     pub(super) counters: Arc<Counters>,
     pub(super) log: LogQueue,
     pub(super) remote: Remote<U>,
@@ -128,6 +142,7 @@ impl<U> State<U> {
         worker: u8,
         user: U,
         config: Arc<Config>,
+        socket_settings: Box<[SocketSettings]>,
         counters: Arc<Counters>,
         remote: Remote<U>,
     ) -> Self {
@@ -145,6 +160,7 @@ impl<U> State<U> {
             input: Input {
                 buffer: vec![0; RECV_BYTES],
                 slots: HeaderSlots::default(),
+                workspace: Workspace::default(),
             },
             spare: Vec::new(),
             driven: None,
@@ -154,6 +170,9 @@ impl<U> State<U> {
             date_until: 0,
             date_unix_s: u64::MAX,
             config,
+            socket_settings,
+            jitter: RandomState::new(),
+            dropped_bytes: 0,
             counters,
             log: LogQueue::default(),
             remote,
@@ -339,13 +358,14 @@ impl<U> State<U> {
                 usize::from(conn.in_backlog),
                 "{id:?}"
             );
-            let closed = usize::from(conn.phase == Phase::Closed);
+            let told = conn.socket.as_ref().is_none_or(|socket| socket.told);
+            let closed = usize::from(conn.phase == Phase::Closed && told);
             assert_eq!(queued(&mut self.closing.iter()), closed, "{id:?}");
             // A head or a chunk's frame may stand over the bound until content is added; a head has
             // the same bound for itself.
             let bound = self.config.write_buffer_bytes_max * 2 + FRAMING_BYTES_MAX;
             assert!(
-                conn.phase == Phase::Closed || conn.out.len() <= bound,
+                conn.phase == Phase::Closed || conn.socket.is_some() || conn.out.len() <= bound,
                 "{id:?}"
             );
             assert!(

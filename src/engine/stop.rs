@@ -2,7 +2,8 @@
 
 use super::conn::Phase;
 use super::service::Service;
-use super::state::Timer;
+use super::state::{State, Timer};
+use super::websocket::CloseCause;
 use super::worker::Worker;
 use crate::util::slab::Id;
 
@@ -19,6 +20,7 @@ impl<S: Service> Worker<S> {
         let cut = self.state.tasks.insert_with(|_| {
             super::timers::Task::new(Box::new(|state| {
                 for id in state.conns.ids().collect::<Vec<_>>() {
+                    state.lose(id, CloseCause::Stop);
                     state.close(id);
                 }
             }))
@@ -27,6 +29,7 @@ impl<S: Service> Worker<S> {
             self.state.wheel.insert(deadline, Timer::Task(id));
         }
         if first {
+            self.state.expire_sockets();
             self.release_idle();
         }
     }
@@ -49,6 +52,25 @@ impl<S: Service> Worker<S> {
                 .is_some_and(|conn| conn.phase == Phase::Idle)
             {
                 self.state.end_connection(id);
+            }
+        }
+    }
+}
+
+impl<U> State<U> {
+    /// Has every WebSocket come to its end, one after the other over the configured time.
+    fn expire_sockets(&mut self) {
+        let open = |id: &Id| self.conns.get(*id).is_some_and(|c| c.phase == Phase::Open);
+        let ids: Vec<Id> = self.conns.ids().filter(open).collect();
+        let spread = self.config.stop_spread_ms;
+        for (index, &id) in ids.iter().enumerate() {
+            let share = spread.saturating_mul(index as u64) / ids.len() as u64;
+            let end = self.tick_in(share);
+            if let Some(conn) = self.conns.get_mut(id)
+                && let Some(socket) = &mut conn.socket
+            {
+                socket.expires = socket.expires.min(end);
+                self.watch_socket(id);
             }
         }
     }

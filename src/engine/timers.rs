@@ -3,6 +3,7 @@
 use super::conn::{NEVER, Phase, ResponseId};
 use super::service::Service;
 use super::state::{Callback, Grave, State, Timer};
+use super::websocket::CloseCause;
 use super::worker::Worker;
 use crate::proto::ProtocolError;
 use crate::util::slab::Id;
@@ -113,6 +114,7 @@ impl<U> State<U> {
         conn.armed = NEVER;
         if conn.write_deadline <= now {
             self.counters.write_stalls.bump();
+            self.lose(id, CloseCause::WriteStall);
             return self.close(id);
         }
         if conn.read_deadline <= now {
@@ -152,6 +154,8 @@ impl<U> State<U> {
                 self.answer_status(id, 503);
             }
             Phase::Exchange | Phase::Ending => {}
+            Phase::Open => self.expire_socket(id),
+            Phase::Closing => self.end_connection(id),
             Phase::Linger | Phase::Closed => self.close(id),
         }
     }

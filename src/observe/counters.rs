@@ -81,6 +81,16 @@ counters! {
     write_stalls,
     /// Connections dropped because their output went over `write_buffer_bytes_max`.
     write_overflows,
+    /// WebSockets that are open now.
+    sockets_open,
+    /// WebSockets that were opened.
+    sockets_opened,
+    /// WebSocket messages received.
+    messages_received,
+    /// WebSocket messages sent, publishes not counted.
+    messages_sent,
+    /// WebSocket messages that were not sent because the peer reads slowly.
+    messages_dropped,
     /// Calls with an id that named nothing any more.
     misuse_stale,
     /// Calls that came too late, with refused values, or with lengths that do not agree.

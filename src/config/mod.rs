@@ -1,8 +1,12 @@
 //! Every limit and every timeout, in one place, checked when it is built.
 
+mod websocket;
+
 use crate::error::Error;
 use crate::proto::http1::body::BodyLimits;
 use crate::proto::http1::head::{HEAD_BYTES_CAP, HEADERS_CAP, HeadLimits};
+
+pub use websocket::{Backpressure, WebSocketConfig, WebSocketConfigBuilder};
 
 /// Valid settings of a server. Made by [`Config::builder`]; the default is valid.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct Config {
     pub(crate) length_required: bool,
     pub(crate) server_header: Option<Box<str>>,
     pub(crate) inbox_capacity: usize,
+    pub(crate) stop_close_code: u16,
+    pub(crate) stop_spread_ms: u64,
 }
 
 impl Default for Config {
@@ -56,6 +62,8 @@ impl Default for Config {
             length_required: false,
             server_header: None,
             inbox_capacity: 65_536,
+            stop_close_code: 1001,
+            stop_spread_ms: 0,
         }
     }
 }
@@ -85,6 +93,17 @@ macro_rules! setters {
             self
         })+
     };
+}
+use setters;
+
+/// The first setting that is out of its range.
+fn first_invalid<const N: usize>(
+    checks: [(&'static str, bool, &'static str); N],
+) -> Result<(), Error> {
+    match checks.into_iter().find(|&(_, valid, _)| !valid) {
+        Some((name, _, expected)) => Err(Error::Config { name, expected }),
+        None => Ok(()),
+    }
 }
 
 impl ConfigBuilder {
@@ -149,6 +168,12 @@ impl ConfigBuilder {
         length_required: bool => length_required;
         /// Commands from other threads that wait for a worker. Default 65,536, at least 1.
         inbox_capacity: usize => inbox_capacity;
+        /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
+        /// restart). Default 1001.
+        stop_close_code: u16 => stop_close_code;
+        /// Milliseconds over which a stop spreads the closing of WebSockets, so that not all
+        /// clients connect again at once. Default 0. The stop's own grace cuts it short.
+        stop_spread_ms: u64 => stop_spread_ms;
     }
 
     /// The value of a `Server` header in every answer. Default none.
@@ -216,14 +241,17 @@ impl ConfigBuilder {
             ),
             ("inbox_capacity", config.inbox_capacity >= 1, "at least 1"),
             (
+                "stop_close_code",
+                matches!(config.stop_close_code, 1001 | 1012),
+                "1001 or 1012",
+            ),
+            (
                 "server_header",
                 !server.is_empty() && crate::proto::http1::is_field_value(server.as_bytes()),
                 "a field value without control bytes",
             ),
         ];
-        match checks.into_iter().find(|&(_, valid, _)| !valid) {
-            Some((name, _, expected)) => Err(Error::Config { name, expected }),
-            None => Ok(config),
-        }
+        first_invalid(checks)?;
+        Ok(config)
     }
 }

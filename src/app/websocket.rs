@@ -1,0 +1,413 @@
+//! WebSockets as users see them.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use super::cx::Cx;
+use crate::config::WebSocketConfig;
+use crate::engine::{Closed, Message, Sent, SocketId, SocketSettings, State};
+use crate::error::Misuse;
+
+/// An open WebSocket, from within a callback.
+///
+/// Everything sent in one callback leaves in one system call, in the order of the calls.
+pub struct Socket<'a, U = ()> {
+    pub(super) state: &'a mut State<U>,
+    pub(super) id: SocketId,
+}
+
+impl<U: 'static> Socket<'_, U> {
+    /// Names this socket beyond the callback's end.
+    pub fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// What else the loop offers: timers, deferred calls, other sockets, the worker's own value.
+    pub fn cx(&mut self) -> Cx<'_, U> {
+        Cx { state: self.state }
+    }
+
+    /// Sends a message. Never blocks: what the peer does not take waits in memory, up to
+    /// `backpressure_bytes_max`, and [`Sent`] says so. In the middle of a message that is sent in
+    /// fragments it sends nothing, and that is counted as misuse.
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>) -> Sent {
+        self.state.send(self.id, message).unwrap_or(Sent::Closed)
+    }
+
+    /// Sends a text message.
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Sent {
+        self.send(Message::Text(text))
+    }
+
+    /// Sends a binary message.
+    #[inline]
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Sent {
+        self.send(Message::Binary(bytes))
+    }
+
+    /// Sends a piece of a message. The first one begins it, and its kind is that of all; the one
+    /// that is `last` completes it. Other messages wait for that. Only the first piece can be
+    /// dropped for want of room.
+    ///
+    /// # Errors
+    /// [`Misuse::Fragment`] for a piece of another kind, [`Misuse::Stale`] for a socket that is not
+    /// open any more.
+    pub fn send_fragment(&mut self, piece: Message<'_>, last: bool) -> Result<Sent, Misuse> {
+        self.state.send_fragment(self.id, piece, last)
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload (RFC 6455 section 5.5.2).
+    ///
+    /// # Errors
+    /// [`Misuse::Length`] for a longer one, [`Misuse::Stale`] for a socket that is not open any
+    /// more.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<Sent, Misuse> {
+        self.state.ping(self.id, payload)
+    }
+
+    /// Sends a Close frame and ends the connection once the peer has answered it, or has not for
+    /// `linger_timeout_ms`. The reason is cut to 123 bytes. From here on nothing can be sent.
+    ///
+    /// # Errors
+    /// [`Misuse::CloseCode`] for a code that must not be sent (RFC 6455 section 7.4: what may be is
+    /// 1000 to 1003, 1007 to 1014, 3000 to 4999), [`Misuse::Stale`] for a socket that is not open
+    /// any more.
+    pub fn end(&mut self, code: u16, reason: &str) -> Result<(), Misuse> {
+        self.state.end_socket(self.id, code, reason)
+    }
+
+    /// Drops the connection without a Close frame.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn close(&mut self) -> Result<(), Misuse> {
+        self.state.close_socket(self.id)
+    }
+
+    /// Leaves what the peer sends in the kernel, so that the peer has to wait. Meanwhile the socket
+    /// is not closed for being idle.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn pause(&mut self) -> Result<(), Misuse> {
+        self.state.set_paused(self.id, true)
+    }
+
+    /// Goes on reading.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn resume(&mut self) -> Result<(), Misuse> {
+        self.state.set_paused(self.id, false)
+    }
+
+    /// Sets this socket's own idle timeout, at millisecond precision; zero is off.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn set_idle_timeout(&mut self, timeout: Duration) -> Result<(), Misuse> {
+        self.state
+            .set_timeouts(self.id, Some(ms(timeout)), None, None)
+    }
+
+    /// Sets after how long without a byte from the peer it is sent a Ping; zero is never.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn set_ping_interval(&mut self, interval: Duration) -> Result<(), Misuse> {
+        self.state
+            .set_timeouts(self.id, None, Some(ms(interval)), None)
+    }
+
+    /// Sets for how long from now on the socket lives; zero is without end.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] for a socket that is not open any more.
+    pub fn set_lifetime(&mut self, lifetime: Duration) -> Result<(), Misuse> {
+        self.state
+            .set_timeouts(self.id, None, None, Some(ms(lifetime)))
+    }
+
+    /// Bytes of output that wait in memory for the peer.
+    pub fn queued(&mut self) -> usize {
+        self.state.socket_queued(self.id).unwrap_or(0)
+    }
+
+    /// The peer's address; `None` on a Unix socket.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.state.peer_of(self.id)
+    }
+}
+
+/// Milliseconds, rounded up: a timeout that is not zero does not become off.
+fn ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// A WebSocket from within one of its own handlers: a [`Socket`], and its data.
+pub struct WebSocket<'a, D, U = ()> {
+    /// What the upgrade has put there.
+    pub data: &'a mut D,
+    socket: Socket<'a, U>,
+}
+
+impl<'a, D, U> Deref for WebSocket<'a, D, U> {
+    type Target = Socket<'a, U>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.socket
+    }
+}
+
+impl<D, U> DerefMut for WebSocket<'_, D, U> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.socket
+    }
+}
+
+type OnSocket<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>)>;
+type OnMessage<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, Message<'_>)>;
+type OnBytes<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, &[u8])>;
+type OnClosed<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, Closed<'_>)>;
+
+/// What a kind of WebSocket does, with `D` as the data of each. Whatever has no handler is taken
+/// care of silently: Pings are answered, Close frames too.
+///
+/// Handlers run one at a time. What one of them does to a socket (closing it, say) is told to that
+/// socket's handlers after it has returned. A panic in one closes its socket with 1011.
+pub struct Behaviour<D, U = ()> {
+    config: WebSocketConfig,
+    open: Option<OnSocket<D, U>>,
+    message: Option<OnMessage<D, U>>,
+    ping: Option<OnBytes<D, U>>,
+    pong: Option<OnBytes<D, U>>,
+    drain: Option<OnSocket<D, U>>,
+    dropped: Option<OnMessage<D, U>>,
+    closed: Option<OnClosed<D, U>>,
+}
+
+impl<D, U> Default for Behaviour<D, U> {
+    fn default() -> Self {
+        Self {
+            config: WebSocketConfig::default(),
+            open: None,
+            message: None,
+            ping: None,
+            pong: None,
+            drain: None,
+            dropped: None,
+            closed: None,
+        }
+    }
+}
+
+impl<D, U> Behaviour<D, U> {
+    /// One that does nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limits and timeouts.
+    pub fn config(mut self, config: WebSocketConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Called first, when the upgrade has been answered.
+    pub fn on_open(mut self, handler: impl Fn(&mut WebSocket<'_, D, U>) + 'static) -> Self {
+        self.open = Some(Box::new(handler));
+        self
+    }
+
+    /// Called for every message, whole.
+    pub fn on_message(
+        mut self,
+        handler: impl Fn(&mut WebSocket<'_, D, U>, Message<'_>) + 'static,
+    ) -> Self {
+        self.message = Some(Box::new(handler));
+        self
+    }
+
+    /// Called for every Ping. It has been answered.
+    pub fn on_ping(mut self, handler: impl Fn(&mut WebSocket<'_, D, U>, &[u8]) + 'static) -> Self {
+        self.ping = Some(Box::new(handler));
+        self
+    }
+
+    /// Called for every Pong, asked for or not.
+    pub fn on_pong(mut self, handler: impl Fn(&mut WebSocket<'_, D, U>, &[u8]) + 'static) -> Self {
+        self.pong = Some(Box::new(handler));
+        self
+    }
+
+    /// Called when something was queued and the peer has taken all of it: once for each time that
+    /// this happens.
+    pub fn on_drain(mut self, handler: impl Fn(&mut WebSocket<'_, D, U>) + 'static) -> Self {
+        self.drain = Some(Box::new(handler));
+        self
+    }
+
+    /// Called with a message that was not sent because too much was waiting. Where very much is
+    /// dropped in one turn (more than `backpressure_bytes_max`) only the counters know of the rest.
+    pub fn on_dropped(
+        mut self,
+        handler: impl Fn(&mut WebSocket<'_, D, U>, Message<'_>) + 'static,
+    ) -> Self {
+        self.dropped = Some(Box::new(handler));
+        self
+    }
+
+    /// Called last, exactly once for every socket that was opened, whatever ended it. Nothing can
+    /// be sent to the socket any more.
+    pub fn on_close(
+        mut self,
+        handler: impl Fn(&mut WebSocket<'_, D, U>, Closed<'_>) + 'static,
+    ) -> Self {
+        self.closed = Some(Box::new(handler));
+        self
+    }
+
+    pub(super) fn settings(&self) -> SocketSettings {
+        SocketSettings {
+            config: self.config.clone(),
+            hears_dropped: self.dropped.is_some(),
+        }
+    }
+}
+
+/// Names a kind of WebSocket of one worker, whose sockets have data of type `D`.
+#[derive(Debug)]
+pub struct Sockets<D> {
+    pub(super) behaviour: u32,
+    data: PhantomData<fn(D)>,
+}
+
+impl<D> Sockets<D> {
+    pub(super) fn new(behaviour: u32) -> Self {
+        Self {
+            behaviour,
+            data: PhantomData,
+        }
+    }
+}
+
+impl<D> Clone for Sockets<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Sockets<D> {}
+
+/// News of a socket, for its handlers.
+pub(super) enum Event<'a> {
+    Open,
+    Message(Message<'a>),
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    Drain,
+    Dropped(Message<'a>),
+    Closed(Closed<'a>),
+}
+
+/// A behaviour whatever its data.
+pub(super) trait Handle<U> {
+    fn handle(&self, state: &mut State<U>, id: SocketId, event: Event<'_>);
+}
+
+impl<D: 'static, U: 'static> Handle<U> for Behaviour<D, U> {
+    #[inline]
+    fn handle(&self, state: &mut State<U>, id: SocketId, event: Event<'_>) {
+        // While the handler has the data and the state, the data is out of the state.
+        let Some(mut data) = state.take_data(id) else {
+            return;
+        };
+        let mut panicked = None;
+        if let Some(data) = data.downcast_mut::<D>() {
+            let socket = Socket {
+                state: &mut *state,
+                id,
+            };
+            let ws = &mut WebSocket { data, socket };
+            let ran = catch_unwind(AssertUnwindSafe(|| self.run(ws, event)));
+            panicked = ran.err();
+        }
+        // Also behind a panic: the close handler is still to come, and wants it.
+        state.put_data(id, data);
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl<D: 'static, U: 'static> Behaviour<D, U> {
+    #[inline]
+    fn run(&self, ws: &mut WebSocket<'_, D, U>, event: Event<'_>) {
+        match event {
+            Event::Message(message) => {
+                if let Some(handler) = &self.message {
+                    handler(ws, message);
+                }
+            }
+            Event::Open => call(&self.open, ws),
+            Event::Drain => call(&self.drain, ws),
+            Event::Ping(payload) => {
+                if let Some(handler) = &self.ping {
+                    handler(ws, payload);
+                }
+            }
+            Event::Pong(payload) => {
+                if let Some(handler) = &self.pong {
+                    handler(ws, payload);
+                }
+            }
+            Event::Dropped(message) => {
+                if let Some(handler) = &self.dropped {
+                    handler(ws, message);
+                }
+            }
+            Event::Closed(closed) => {
+                if let Some(handler) = &self.closed {
+                    handler(ws, closed);
+                }
+            }
+        }
+    }
+}
+
+fn call<D, U>(handler: &Option<OnSocket<D, U>>, ws: &mut WebSocket<'_, D, U>) {
+    if let Some(handler) = handler {
+        handler(ws);
+    }
+}
+
+impl<'a, U: 'static> Cx<'a, U> {
+    /// An open WebSocket by its id.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] when it is not open any more.
+    pub fn socket(&mut self, id: SocketId) -> Result<Socket<'_, U>, Misuse> {
+        self.state.check_open(id)?;
+        Ok(Socket {
+            state: self.state,
+            id,
+        })
+    }
+
+    /// The data of a WebSocket. `None` when there is no such socket, when its data is of another
+    /// type, and while one of its own handlers runs, which has the data.
+    pub fn socket_data<D: 'static>(&mut self, id: SocketId) -> Option<&mut D> {
+        self.state.data_mut(id)?.downcast_mut()
+    }
+}
+
+/// The data of a new socket.
+pub(super) fn boxed<D: 'static>(data: D) -> Box<dyn Any> {
+    Box::new(data)
+}

@@ -1,0 +1,237 @@
+//! WebSockets: what a connection becomes after its upgrade.
+//!
+//! Input goes through [`receive`], output through [`send`]; a socket leaves the open state in one
+//! place, in [`closing`].
+
+mod closing;
+mod receive;
+mod send;
+mod upgrade;
+
+use std::any::Any;
+
+use crate::config::WebSocketConfig;
+use crate::engine::conn::Conn;
+use crate::engine::state::Grave;
+use crate::error::Misuse;
+use crate::proto::ws::{Kind, Receiver, WsError};
+use crate::util::slab::Id;
+use crate::util::wheel::Tick;
+
+pub(crate) use upgrade::Upgrade;
+
+/// Names one WebSocket. It can be copied and sent to other threads; once the socket is gone it
+/// names nothing, and never another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketId(pub(crate) Id);
+
+/// A message, in or out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// UTF-8 text.
+    Text(&'a str),
+    /// Any bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The payload.
+    pub fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+}
+
+/// Why a WebSocket is not open any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The peer has sent a Close frame.
+    Peer,
+    /// The connection has ended without one.
+    PeerLeft,
+    /// The peer has broken the protocol or gone over a limit, and was told so.
+    Protocol(WsError),
+    /// The program has ended it with a Close frame.
+    Local,
+    /// The program has dropped the connection.
+    Dropped,
+    /// Nothing was heard of the peer for `idle_timeout_ms`.
+    IdleTimeout,
+    /// The socket was open for `lifetime_ms`.
+    Lifetime,
+    /// More was waiting for a slow reader than `backpressure_bytes_max`, and the policy is to close.
+    Backpressure,
+    /// The peer has read nothing for `write_stall_timeout_ms`.
+    WriteStall,
+    /// The server is stopping.
+    Stop,
+    /// A handler of this socket has panicked.
+    Panic,
+}
+
+/// How a WebSocket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed<'a> {
+    /// Why.
+    pub cause: CloseCause,
+    /// The status code of the Close frame that ended it, received or sent (RFC 6455 section 7.4):
+    /// 1005 when the peer's had none, 1006 when there was no such frame.
+    pub code: u16,
+    /// The reason in that frame.
+    pub reason: &'a str,
+}
+
+/// The code that stands for a Close frame without one, and for no Close frame.
+pub(super) const NO_CODE: u16 = 1005;
+pub(super) const NO_FRAME: u16 = 1006;
+
+/// News of a socket that waits for `settle`.
+pub(super) enum SocketNews {
+    /// It was upgraded outside a turn's input.
+    Open,
+    /// The peer has taken everything that was queued.
+    Drain,
+    /// It is not open any more.
+    Closed,
+    /// A message was not sent, since too much was waiting.
+    Dropped(Kind, Box<[u8]>),
+}
+
+/// How a socket ended, kept until its handler has heard of it.
+pub(super) struct Ending {
+    pub(super) cause: CloseCause,
+    pub(super) code: u16,
+    pub(super) reason: Box<str>,
+}
+
+/// What the engine keeps of one WebSocket beside its connection.
+pub(super) struct Socket {
+    pub(super) receiver: Receiver,
+    /// The user's value: out while a handler of this socket runs.
+    pub(super) data: Option<Box<dyn Any>>,
+    /// When the peer was last heard of,
+    pub(super) heard: Tick,
+    /// when it was last sent a Ping,
+    pub(super) pinged: Tick,
+    /// and when the socket's time is up.
+    pub(super) expires: Tick,
+    /// 0 is off, for both.
+    pub(super) idle_timeout_ms: u32,
+    pub(super) ping_interval_ms: u32,
+    /// Which of the worker's settings and handlers are its own.
+    pub(super) behaviour: u32,
+    /// A message that is being sent in fragments, and what has to wait for its end.
+    pub(super) fragments: Option<Box<send::Fragments>>,
+    pub(super) ending: Option<Box<Ending>>,
+    /// The open handler was called, or is about to be.
+    pub(super) opened: bool,
+    /// The close handler was.
+    pub(super) told: bool,
+    pub(super) paused: bool,
+    /// Something was queued of which the handler knows: it is told when that has drained.
+    pub(super) wants_drain: bool,
+}
+
+impl Socket {
+    /// When something has to be done about the socket although nothing happens to it.
+    fn deadline(&self) -> Tick {
+        let after = |since: Tick, ms: u32| match ms {
+            0 => Tick::MAX,
+            ms => since.saturating_add(u64::from(ms)),
+        };
+        let idle = if self.paused {
+            Tick::MAX
+        } else {
+            after(self.heard, self.idle_timeout_ms)
+        };
+        let ping = after(self.heard.max(self.pinged), self.ping_interval_ms);
+        idle.min(ping).min(self.expires)
+    }
+}
+
+/// What the engine has to know of a kind of WebSocket.
+#[derive(Default)]
+pub(crate) struct SocketSettings {
+    pub(crate) config: WebSocketConfig,
+    /// Whether there is a handler for dropped messages.
+    pub(crate) hears_dropped: bool,
+}
+
+impl<U> crate::engine::State<U> {
+    /// Takes the user's value out of a socket, for as long as one of its handlers runs.
+    pub(crate) fn take_data(&mut self, id: SocketId) -> Option<Box<dyn Any>> {
+        self.conns.get_mut(id.0)?.socket.as_mut()?.data.take()
+    }
+
+    /// Puts it back.
+    pub(crate) fn put_data(&mut self, id: SocketId, data: Box<dyn Any>) {
+        match self.conns.get_mut(id.0) {
+            Some(Conn {
+                socket: Some(socket),
+                ..
+            }) => socket.data = Some(data),
+            _ => self.graveyard.push(Grave::Data(data)),
+        }
+    }
+
+    /// The user's value of a socket, unless one of its handlers runs.
+    pub(crate) fn data_mut(&mut self, id: SocketId) -> Option<&mut dyn Any> {
+        let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
+        socket.data.as_deref_mut()
+    }
+
+    /// The kind of a socket.
+    pub(crate) fn behaviour_of(&self, id: SocketId) -> Option<usize> {
+        let socket = self.conns.get(id.0)?.socket.as_ref()?;
+        Some(socket.behaviour as usize)
+    }
+
+    /// The address of a socket's peer.
+    pub(crate) fn peer_of(&self, id: SocketId) -> Option<std::net::SocketAddr> {
+        self.conns.get(id.0)?.peer
+    }
+
+    /// Stops or goes on reading a socket.
+    pub(crate) fn set_paused(&mut self, id: SocketId, paused: bool) -> Result<(), Misuse> {
+        if let Some(socket) = &mut self.open_mut(id)?.socket {
+            socket.paused = paused;
+        }
+        if !paused {
+            self.push_backlog(id.0);
+        }
+        self.watch_socket(id.0);
+        Ok(())
+    }
+
+    /// Sets a socket's own timeouts, in milliseconds; 0 is off.
+    pub(crate) fn set_timeouts(
+        &mut self,
+        id: SocketId,
+        idle_timeout_ms: Option<u32>,
+        ping_interval_ms: Option<u32>,
+        lifetime_ms: Option<u32>,
+    ) -> Result<(), Misuse> {
+        let expires = lifetime_ms.map(|ms| match ms {
+            0 => Tick::MAX,
+            ms => self.tick_in(u64::from(ms)),
+        });
+        if let Some(socket) = &mut self.open_mut(id)?.socket {
+            socket.idle_timeout_ms = idle_timeout_ms.unwrap_or(socket.idle_timeout_ms);
+            socket.ping_interval_ms = ping_interval_ms.unwrap_or(socket.ping_interval_ms);
+            socket.expires = expires.unwrap_or(socket.expires);
+        }
+        self.watch_socket(id.0);
+        Ok(())
+    }
+}

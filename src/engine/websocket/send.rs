@@ -1,0 +1,226 @@
+//! Output of WebSockets. Nothing here calls user code (AI-1).
+
+use super::{CloseCause, Message, SocketId, SocketNews, SocketSettings};
+use crate::config::Backpressure;
+use crate::engine::answer::Sent;
+use crate::engine::conn::{Conn, Phase};
+use crate::engine::io::CORK_BYTES;
+use crate::engine::state::{Notice, State};
+use crate::error::Misuse;
+use crate::proto::ws::frame::{CONTROL_BYTES_MAX, encode_header};
+use crate::proto::ws::{Kind, Opcode};
+use crate::util::slab::Id;
+
+/// The longest header that a server's frame has.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// A message that is being sent in fragments.
+pub(in crate::engine) struct Fragments {
+    pub(super) kind: Kind,
+    /// Frames of other messages: they must not stand between the fragments (RFC 6455 section 5.4).
+    pub(super) held: Vec<u8>,
+}
+
+fn opcode(kind: Kind) -> Opcode {
+    match kind {
+        Kind::Text => Opcode::Text,
+        Kind::Binary => Opcode::Binary,
+    }
+}
+
+impl<U> State<U> {
+    /// The connection of a socket that is open.
+    #[inline]
+    pub(in crate::engine) fn open_mut(&mut self, id: SocketId) -> Result<&mut Conn<U>, Misuse> {
+        match self.conns.get_mut(id.0) {
+            Some(conn) if conn.phase == Phase::Open => Ok(conn),
+            _ => {
+                self.counters.misuse_stale.bump();
+                Err(Misuse::Stale)
+            }
+        }
+    }
+
+    /// Whether a socket is open, for a caller who claims it.
+    pub(crate) fn check_open(&mut self, id: SocketId) -> Result<(), Misuse> {
+        self.open_mut(id).map(|_| ())
+    }
+
+    /// Whether a socket is open.
+    pub(crate) fn is_open(&self, id: SocketId) -> bool {
+        self.conns
+            .get(id.0)
+            .is_some_and(|conn| conn.phase == Phase::Open)
+    }
+
+    /// Sends a message.
+    #[inline]
+    pub(crate) fn send(&mut self, id: SocketId, message: Message<'_>) -> Result<Sent, Misuse> {
+        let conn = self.open_mut(id)?;
+        let bytes = message.bytes();
+        let fragmented = conn
+            .socket
+            .as_ref()
+            .is_some_and(|socket| socket.fragments.is_some());
+        if fragmented {
+            return Err(self.misuse(Misuse::Fragment));
+        }
+        if conn.blocked && !self.has_room(id.0, bytes.len()) {
+            return Ok(self.drop_message(id, message));
+        }
+        self.counters.messages_sent.bump();
+        Ok(self.push_frame(id.0, opcode(message.kind()), bytes, true))
+    }
+
+    /// Sends a piece of a message; the pieces up to the one that is `last` make it up.
+    pub(crate) fn send_fragment(
+        &mut self,
+        id: SocketId,
+        piece: Message<'_>,
+        last: bool,
+    ) -> Result<Sent, Misuse> {
+        let conn = self.open_mut(id)?;
+        let blocked = conn.blocked;
+        let Some(socket) = &mut conn.socket else {
+            return Err(Misuse::Stale);
+        };
+        let opcode = match &socket.fragments {
+            None => opcode(piece.kind()),
+            Some(fragments) if fragments.kind == piece.kind() => Opcode::Continuation,
+            Some(_) => return Err(self.misuse(Misuse::Fragment)),
+        };
+        // A message that was begun cannot be left unfinished, so only its beginning is refused.
+        if opcode != Opcode::Continuation {
+            if blocked && !self.has_room(id.0, piece.bytes().len()) {
+                return Ok(self.drop_message(id, piece));
+            }
+            self.counters.messages_sent.bump();
+        }
+        let begun = (opcode != Opcode::Continuation).then(|| {
+            Box::new(Fragments {
+                kind: piece.kind(),
+                held: Vec::new(),
+            })
+        });
+        let held = match &mut self.open_mut(id)?.socket {
+            Some(socket) if last => socket.fragments.take(),
+            Some(socket) => {
+                socket.fragments = socket.fragments.take().or(begun);
+                None
+            }
+            None => None,
+        };
+        let sent = self.push_frame(id.0, opcode, piece.bytes(), last);
+        match held {
+            Some(fragments) if !fragments.held.is_empty() => {
+                self.append(id.0, &fragments.held);
+                Ok(self.socket_sent(id.0))
+            }
+            _ => Ok(sent),
+        }
+    }
+
+    /// Sends a Ping of at most 125 bytes.
+    pub(crate) fn ping(&mut self, id: SocketId, payload: &[u8]) -> Result<Sent, Misuse> {
+        let conn = self.open_mut(id)?;
+        let blocked = conn.blocked;
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(self.misuse(Misuse::Length));
+        }
+        if blocked && !self.has_room(id.0, payload.len()) {
+            self.counters.messages_dropped.bump();
+            return Ok(Sent::Dropped);
+        }
+        Ok(self.push_frame(id.0, Opcode::Ping, payload, true))
+    }
+
+    /// Bytes of output that wait for the peer.
+    pub(crate) fn socket_queued(&mut self, id: SocketId) -> Result<usize, Misuse> {
+        Ok(self.open_mut(id)?.out.len())
+    }
+
+    /// Whether a message may be queued for a peer that reads slowly.
+    #[cold]
+    fn has_room(&self, id: Id, bytes: usize) -> bool {
+        let Some(conn) = self.conns.get(id) else {
+            return false;
+        };
+        let Some(socket) = &conn.socket else {
+            return false;
+        };
+        let config = &self.socket_settings[socket.behaviour as usize].config;
+        let held = socket.fragments.as_ref().map_or(0, |f| f.held.len());
+        config.backpressure == Backpressure::Queue
+            || conn.out.len() + held + bytes + HEADER_BYTES_MAX <= config.backpressure_bytes_max
+    }
+
+    /// A message found no room.
+    #[cold]
+    fn drop_message(&mut self, id: SocketId, message: Message<'_>) -> Sent {
+        self.counters.messages_dropped.bump();
+        let Some(socket) = self.conns.get(id.0).and_then(|conn| conn.socket.as_ref()) else {
+            return Sent::Closed;
+        };
+        let SocketSettings {
+            config,
+            hears_dropped,
+        } = &self.socket_settings[socket.behaviour as usize];
+        if config.backpressure == Backpressure::Close {
+            let reason = "too slow";
+            self.end_for(id.0, CloseCause::Backpressure, 1013, reason);
+            return Sent::Closed;
+        }
+        let bytes = message.bytes();
+        // Copies that wait for their handler have a bound as well.
+        let room = self.dropped_bytes + bytes.len() <= config.backpressure_bytes_max;
+        if *hears_dropped && room {
+            self.dropped_bytes += bytes.len();
+            let news = SocketNews::Dropped(message.kind(), bytes.into());
+            self.notices.push_back(Notice::Socket(id, news));
+        }
+        Sent::Dropped
+    }
+
+    /// Appends a control frame. These may stand between the fragments of a message.
+    pub(super) fn push_control(&mut self, id: Id, opcode: Opcode, payload: &[u8]) {
+        let _ = self.push_frame(id, opcode, payload, true);
+    }
+
+    /// Appends a frame.
+    #[inline]
+    fn push_frame(&mut self, id: Id, opcode: Opcode, payload: &[u8], fin: bool) -> Sent {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return Sent::Closed;
+        };
+        Self::lend_buffer(conn, &mut self.spare);
+        let small = conn.out.len() + HEADER_BYTES_MAX + payload.len() <= CORK_BYTES;
+        let tail = conn.out.tail();
+        if small {
+            tail.reserve(HEADER_BYTES_MAX + payload.len());
+        }
+        encode_header(tail, fin, false, opcode, payload.len());
+        if small {
+            tail.extend_from_slice(payload);
+        } else {
+            self.append(id, payload);
+        }
+        self.push_dirty(id);
+        self.socket_sent(id)
+    }
+
+    /// What became of what was just appended.
+    #[inline]
+    fn socket_sent(&mut self, id: Id) -> Sent {
+        match self.conns.get_mut(id) {
+            Some(conn) if conn.phase == Phase::Closed => Sent::Closed,
+            Some(conn) if conn.blocked => {
+                if let Some(socket) = &mut conn.socket {
+                    socket.wants_drain = true;
+                }
+                Sent::Queued(conn.out.len())
+            }
+            Some(_) => Sent::Sent,
+            None => Sent::Closed,
+        }
+    }
+}

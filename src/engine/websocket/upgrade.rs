@@ -1,0 +1,141 @@
+//! From a request to a WebSocket.
+
+use std::any::Any;
+use std::hash::BuildHasher;
+
+use super::{Socket, SocketId, SocketNews};
+use crate::engine::compose::Content;
+use crate::engine::conn::{Phase, ResponseId, Stage};
+use crate::engine::state::{Grave, Notice, State};
+use crate::error::Misuse;
+use crate::proto::http1::encode;
+use crate::proto::ws::{Receiver, Role};
+use crate::util::wheel::Tick;
+
+/// What was agreed to.
+pub(crate) struct Upgrade {
+    /// The value of `Sec-WebSocket-Accept`.
+    pub(crate) accept: [u8; 28],
+    /// The subprotocol, if one was chosen.
+    pub(crate) protocol: Option<Box<str>>,
+    /// Whose handlers and settings.
+    pub(crate) behaviour: u32,
+    /// The user's value for this socket.
+    pub(crate) data: Box<dyn Any>,
+}
+
+impl<U> State<U> {
+    /// Answers 101 with the headers that were set so far, and makes the connection a WebSocket. Its
+    /// open handler is called before any other of its handlers, after the present callback.
+    pub(crate) fn upgrade(&mut self, id: ResponseId, upgrade: Upgrade) -> Result<SocketId, Misuse> {
+        let misuse = match self.answering(id) {
+            Err(misuse) => Some(misuse),
+            Ok(conn) if !conn.answer_is_open() => {
+                self.close(id.conn);
+                Some(self.misuse(Misuse::AlreadyBegun))
+            }
+            Ok(_) => None,
+        };
+        if let Some(misuse) = misuse {
+            self.graveyard.push(Grave::Data(upgrade.data));
+            return Err(misuse);
+        }
+        let conn = self.answering(id)?;
+        // Bytes behind a body that nobody has read cannot be told from frames.
+        let failed = conn.poisoned || !conn.body.is_done();
+        if failed || self.stopping.is_some() {
+            self.answer_status(id, if failed { 500 } else { 503 });
+            self.graveyard.push(Grave::Data(upgrade.data));
+            return Err(self.misuse(Misuse::AlreadyEnded));
+        }
+        self.compose_upgrade(id, &upgrade);
+        self.begin_socket(id, upgrade);
+        Ok(SocketId(id.conn))
+    }
+
+    fn compose_upgrade(&mut self, id: ResponseId, upgrade: &Upgrade) {
+        let Some(conn) = self.conns.get_mut(id.conn) else {
+            return;
+        };
+        if conn.stage == Stage::Head {
+            let mut old = Vec::new();
+            encode::status_line(&mut old, conn.status);
+            conn.out.replace_open_front(old.len(), SWITCHING);
+        }
+        conn.status = 101;
+        Self::open_head(conn, &mut self.spare);
+        let tail = conn.out.tail();
+        encode::header(tail, b"Upgrade", b"websocket");
+        encode::header(tail, b"Connection", b"Upgrade");
+        encode::header(tail, b"Sec-WebSocket-Accept", &upgrade.accept);
+        if let Some(protocol) = &upgrade.protocol {
+            encode::header(tail, b"Sec-WebSocket-Protocol", protocol.as_bytes());
+        }
+        // It is an answer like any other, so it is dated; but nothing of it frames a message.
+        conn.keep_alive = true;
+        conn.http10 = false;
+        self.seal_head(id.conn, Content::None);
+    }
+
+    fn begin_socket(&mut self, id: ResponseId, upgrade: Upgrade) {
+        self.counters.answers.bump();
+        self.counters.sockets_opened.bump();
+        self.counters.sockets_open.bump();
+        self.drop_later(id.conn, false);
+        let expires = self.lifetime_end(id, upgrade.behaviour);
+        let Some(settings) = self.socket_settings.get(upgrade.behaviour as usize) else {
+            debug_assert!(false, "an upgrade names a behaviour of this worker");
+            return self.close(id.conn);
+        };
+        let socket = Socket {
+            receiver: Receiver::new(Role::Server, false),
+            data: Some(upgrade.data),
+            heard: self.now,
+            pinged: self.now,
+            expires,
+            idle_timeout_ms: settings.config.idle_timeout_ms,
+            ping_interval_ms: settings.config.ping_interval_ms,
+            behaviour: upgrade.behaviour,
+            fragments: None,
+            ending: None,
+            opened: false,
+            told: false,
+            paused: false,
+            wants_drain: false,
+        };
+        let deadline = socket.deadline();
+        let Some(conn) = self.conns.get_mut(id.conn) else {
+            return;
+        };
+        conn.stage = Stage::Done;
+        conn.phase = Phase::Open;
+        conn.detached = false;
+        conn.socket = Some(Box::new(socket));
+        self.set_read_deadline(id.conn, deadline);
+        self.push_dirty(id.conn);
+        // What came with the request is handled now, or as backlog.
+        self.push_backlog(id.conn);
+        self.notices
+            .push_back(Notice::Socket(SocketId(id.conn), SocketNews::Open));
+    }
+
+    /// When the socket's time is up. Jitter keeps sockets that were opened together from being
+    /// opened again together.
+    fn lifetime_end(&self, id: ResponseId, behaviour: u32) -> Tick {
+        let Some(settings) = self.socket_settings.get(behaviour as usize) else {
+            return Tick::MAX;
+        };
+        let config = &settings.config;
+        if config.lifetime_ms == 0 {
+            return Tick::MAX;
+        }
+        let jitter = match config.lifetime_jitter_ms {
+            0 => 0,
+            jitter => self.jitter.hash_one(id) % (u64::from(jitter) + 1),
+        };
+        self.tick_in(u64::from(config.lifetime_ms) + jitter)
+    }
+}
+
+/// The status line of the answer.
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n";
