@@ -33,30 +33,31 @@ impl Opcode {
     /// Whether a frame of this kind stands by itself (section 5.5).
     #[inline]
     pub const fn is_control(self) -> bool {
-        self as u8 >= Self::Close as u8
-    }
-
-    #[inline]
-    const fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            0 => Self::Continuation,
-            1 => Self::Text,
-            2 => Self::Binary,
-            8 => Self::Close,
-            9 => Self::Ping,
-            10 => Self::Pong,
-            _ => return None,
-        })
+        self as u8 & CONTROL != 0
     }
 }
+
+/// What each value of an opcode's four bits means.
+const OPCODES: [Option<Opcode>; 16] = {
+    let mut opcodes = [None; 16];
+    opcodes[0] = Some(Opcode::Continuation);
+    opcodes[1] = Some(Opcode::Text);
+    opcodes[2] = Some(Opcode::Binary);
+    opcodes[8] = Some(Opcode::Close);
+    opcodes[9] = Some(Opcode::Ping);
+    opcodes[10] = Some(Opcode::Pong);
+    opcodes
+};
 
 /// The most bytes that a control frame carries (section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
-const RSV2_AND_3: u8 = 0x30;
+const RESERVED: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
+/// The bit of an opcode that makes it a control frame's.
+const CONTROL: u8 = 0x08;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 /// Lengths that say how many bytes of length follow.
@@ -96,22 +97,26 @@ pub fn parse_header(
         return Ok(None);
     };
     let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
-    let opcode = Opcode::from_bits(first & OPCODE).ok_or(WsError::ReservedOpcode)?;
-    let rsv1_fits = rsv1_allowed && matches!(opcode, Opcode::Text | Opcode::Binary);
-    if first & RSV2_AND_3 != 0 || (rsv1 && !rsv1_fits) {
-        return Err(WsError::ReservedBit);
+    let opcode = OPCODES[usize::from(first & OPCODE)].ok_or(WsError::ReservedOpcode)?;
+    if first & RESERVED != 0 {
+        let begins = matches!(opcode, Opcode::Text | Opcode::Binary);
+        if first & RESERVED != RSV1 || !rsv1_allowed || !begins {
+            return Err(WsError::ReservedBit);
+        }
     }
-    if opcode.is_control() && !fin {
+    if first & (FIN | CONTROL) == CONTROL {
         return Err(WsError::ControlFragmented);
     }
     let Some(&second) = bytes.get(1) else {
         return Ok(None);
     };
     let masked = second & MASK != 0;
-    match role {
-        Role::Server if !masked => return Err(WsError::Unmasked),
-        Role::Client if masked => return Err(WsError::Masked),
-        _ => {}
+    if masked != (role == Role::Server) {
+        return Err(if masked {
+            WsError::Masked
+        } else {
+            WsError::Unmasked
+        });
     }
     let (payload_bytes, length_end) = match second & LENGTH {
         short if short < LENGTH_16 => (u64::from(short), 2),
@@ -207,4 +212,11 @@ fn encode(
         out.extend_from_slice(&[first, mask_bit | LENGTH_64]);
         out.extend_from_slice(&(payload_bytes as u64).to_be_bytes());
     }
+}
+
+/// Appends a whole unmasked frame, as servers send them.
+#[inline]
+pub fn encode_frame(out: &mut Vec<u8>, fin: bool, rsv1: bool, opcode: Opcode, payload: &[u8]) {
+    encode(out, fin, rsv1, opcode, payload.len(), 0);
+    out.extend_from_slice(payload);
 }

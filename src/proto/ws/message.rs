@@ -153,7 +153,7 @@ impl Receiver {
         self.assembly = None;
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance<'a>(
         &mut self,
         bytes: &'a mut [u8],
