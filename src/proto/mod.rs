@@ -15,5 +15,6 @@
 mod error;
 pub mod http1;
 pub mod uri;
+pub mod ws;
 
 pub use error::ProtocolError;
