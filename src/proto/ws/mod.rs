@@ -1,8 +1,11 @@
-//! WebSocket (RFC 6455), either side of it: frames and messages in, frames out, and the server's
-//! side of the opening handshake.
+//! WebSocket (RFC 6455), either side of it: frames and messages in, frames out, the server's side of
+//! the opening handshake, and the compression of messages (RFC 7692, and Brotli).
 
+pub mod brotli;
 pub mod close;
+pub mod deflate;
 mod error;
+pub mod extensions;
 pub mod frame;
 pub mod handshake;
 pub mod mask;
