@@ -48,6 +48,9 @@ mod net;
 #[cfg(feature = "net")]
 mod observe;
 pub mod proto;
+#[cfg(feature = "net")]
+#[expect(dead_code, unused_imports, reason = "the engine is to use it")]
+mod pubsub;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "used by the engine"))]
@@ -65,6 +68,10 @@ pub use {
     net::address::ListenAddress,
     observe::{Counts, Level, Record},
     proto::ws::{HandshakeError, OriginPolicy, WsError},
+    pubsub::{
+        Broker, BrokerError, Filter, InProcessBroker, Inlet, InletError, Message as SharedMessage,
+        Origin, Publication, Published, TopicError,
+    },
 };
 
 #[cfg(all(fuzzing, feature = "net"))]
