@@ -77,6 +77,8 @@ pub enum Misuse {
     LeftAlone,
     /// Another message, or a piece of another kind, within a message that is sent in fragments.
     Fragment,
+    /// A topic that is empty or too long, or a malformed pattern.
+    Topic,
     /// A close code that must not be sent (RFC 6455 section 7.4).
     CloseCode,
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Misuse {
             Self::Status => "the status code is out of range",
             Self::Length => "the length does not agree with the one announced",
             Self::Fragment => "a message in fragments has not come to its end",
+            Self::Topic => "the topic or pattern is malformed",
             Self::CloseCode => "the close code must not be sent",
             Self::LeftAlone => "the answer was left to somebody who is not there",
         })

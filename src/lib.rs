@@ -49,7 +49,6 @@ mod net;
 mod observe;
 pub mod proto;
 #[cfg(feature = "net")]
-#[expect(dead_code, unused_imports, reason = "the engine is to use it")]
 mod pubsub;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -59,17 +58,20 @@ mod util;
 #[cfg(feature = "net")]
 pub use {
     app::{
-        App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, Remote, RemoteError, Reply,
-        Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd, WebSocket,
+        App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, PreparedMessage, Remote,
+        RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd,
+        WebSocket,
     },
     config::{Backpressure, Config, ConfigBuilder, WebSocketConfig, WebSocketConfigBuilder},
-    engine::{CloseCause, Closed, Message, ResponseId, Sent, SocketId, TimerId},
+    engine::{CloseCause, Closed, Message, ResponseId, Sent, SocketId, Subscription, TimerId},
     error::{Error, Misuse},
     net::address::ListenAddress,
     observe::{Counts, Level, Record},
+    proto::ws::brotli::BrotliConfig,
+    proto::ws::extensions::{Compressor, Decompressor, DeflateConfig},
     proto::ws::{HandshakeError, OriginPolicy, WsError},
     pubsub::{
-        Broker, BrokerError, Filter, InProcessBroker, Inlet, InletError, Message as SharedMessage,
+        Broker, BrokerCounts, BrokerError, Filter, InProcessBroker, Inlet, InletError, Message as SharedMessage,
         Origin, Publication, Published, TopicError,
     },
 };

@@ -12,6 +12,7 @@ use crate::engine::{self, State};
 use crate::net::driver::{Driver, Ready, Waker};
 use crate::net::memory::{MemoryDriver, Wire};
 use crate::observe::{Counts, Record};
+use crate::pubsub::Hub;
 
 /// Names a client of a [`Sim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +44,17 @@ impl<U: 'static> Sim<U> {
     pub fn with_state(config: Config, user: U, setup: impl Fn(&mut App<U>)) -> Self {
         let (service, sockets) = Routes::build(&setup).expect("the test's routes are well formed");
         let remote = engine::Remote::new(config.inbox_capacity, Waker::none());
-        let state = State::new(0, user, Arc::new(config), sockets, Arc::default(), remote);
+        let hub = Hub::new(1, None);
+        hub.register(0, Box::new(remote.clone()));
+        let state = State::new(
+            0,
+            user,
+            Arc::new(config),
+            sockets,
+            hub,
+            Arc::default(),
+            remote,
+        );
         Self {
             worker: Worker { service, state },
             driver: MemoryDriver::default(),

@@ -16,6 +16,7 @@ use crate::net::driver::Driver;
 use crate::net::epoll::EpollDriver;
 use crate::net::listener::{Bound, Listener};
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
+use crate::pubsub::Hub;
 
 /// What a worker is made of besides its number and its user's value.
 pub(super) struct Parts<U> {
@@ -24,18 +25,28 @@ pub(super) struct Parts<U> {
     pub(super) config: Arc<Config>,
     pub(super) counters: Arc<Counters>,
     pub(super) sink: Arc<Sink>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) worker: u8,
 }
 
-impl<U> Parts<U> {
-    pub(super) fn new(config: Arc<Config>, sink: Arc<Sink>) -> Result<Self, Error> {
+impl<U: 'static> Parts<U> {
+    pub(super) fn new(
+        worker: u8,
+        config: Arc<Config>,
+        hub: Arc<Hub>,
+        sink: Arc<Sink>,
+    ) -> Result<Self, Error> {
         let driver = EpollDriver::new()?;
         let remote = engine::Remote::new(config.inbox_capacity, driver.waker());
+        hub.register(worker, Box::new(remote.clone()));
         Ok(Self {
             driver,
             remote,
             config,
             counters: Arc::default(),
             sink,
+            hub,
+            worker,
         })
     }
 }
@@ -60,13 +71,12 @@ impl<U: 'static> EventLoop<U> {
     /// # Errors
     /// [`Error::Route`] for a malformed route, [`Error::Io`] when the kernel gives no epoll.
     pub fn new(config: Config, user: U, setup: impl Fn(&mut App<U>)) -> Result<Self, Error> {
-        let parts = Parts::new(Arc::new(config), Arc::new(to_stderr))?;
-        Self::from_parts(parts, 0, user, &setup)
+        let parts = Parts::new(0, Arc::new(config), Hub::new(1, None), Arc::new(to_stderr))?;
+        Self::from_parts(parts, user, &setup)
     }
 
     pub(super) fn from_parts(
         parts: Parts<U>,
-        worker: u8,
         user: U,
         setup: &dyn Fn(&mut App<U>),
     ) -> Result<Self, Error> {
@@ -76,9 +86,11 @@ impl<U: 'static> EventLoop<U> {
             config,
             counters,
             sink,
+            hub,
+            worker,
         } = parts;
         let (service, sockets) = Routes::build(setup)?;
-        let state = State::new(worker, user, config, sockets, counters, remote);
+        let state = State::new(worker, user, config, sockets, hub, counters, remote);
         Ok(Self {
             worker: Worker { service, state },
             driver,

@@ -12,6 +12,7 @@ use crate::proto::ws::{HandshakeError, OriginPolicy, handshake};
 pub struct Handshake {
     accept: [u8; 28],
     protocols: Vec<Box<str>>,
+    extensions: Vec<Box<[u8]>>,
     origin: Option<Box<[u8]>>,
     host: Box<[u8]>,
     chosen: Option<usize>,
@@ -54,6 +55,7 @@ impl Request<'_> {
         Ok(Handshake {
             accept: found.accept(),
             protocols: found.protocols().map(text).collect(),
+            extensions: found.extensions().map(Into::into).collect(),
             origin: found.origin().map(Into::into),
             host: self.header("host").unwrap_or_default().into(),
             chosen: None,
@@ -65,12 +67,16 @@ impl<U: 'static> Response<'_, U> {
     /// Answers 101, with the headers that were added so far, and makes the connection a WebSocket
     /// with `data`. Its open handler is called next.
     ///
-    /// Instead the answer is 503 when the server is stopping, and 500 when a header was refused.
+    /// A client that offers permessage-deflate, or the chosen subprotocol with `+br` behind it, gets
+    /// it if the sockets are configured so.
+    ///
+    /// Instead the answer is 400 for a malformed offer of extensions, 503 when the server is stopping, and 500 when a header was refused.
     pub fn upgrade<D: 'static>(self, sockets: Sockets<D>, handshake: Handshake, data: D) -> Reply {
-        let mut protocols = handshake.protocols;
         let upgrade = Upgrade {
             accept: handshake.accept,
-            protocol: handshake.chosen.map(|index| protocols.swap_remove(index)),
+            protocols: handshake.protocols,
+            chosen: handshake.chosen,
+            extensions: handshake.extensions,
             behaviour: sockets.behaviour,
             data: boxed(data),
         };

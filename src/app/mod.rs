@@ -26,4 +26,4 @@ pub use router::fuzz_router;
 #[cfg(feature = "testing")]
 pub(crate) use routes::Routes;
 pub use server::{Server, ServerHandle};
-pub use websocket::{Behaviour, Socket, Sockets, WebSocket};
+pub use websocket::{Behaviour, PreparedMessage, Socket, Sockets, WebSocket};

@@ -6,7 +6,7 @@ use super::response::{Reply, Response};
 use super::router::{Parameters, Router};
 use super::websocket::{Event, Handle};
 use crate::engine::{
-    Closed, Incoming, Message, ResponseId, Service, SocketId, SocketSettings, State,
+    Closed, Incoming, Message, ResponseId, Service, SocketId, SocketSettings, State, Subscription,
 };
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
@@ -110,6 +110,15 @@ impl<U: 'static> Service for Routes<U> {
 
     fn socket_dropped(&self, state: &mut State<U>, id: SocketId, message: Message<'_>) {
         self.tell(state, id, Event::Dropped(message));
+    }
+
+    fn socket_subscription(
+        &self,
+        state: &mut State<U>,
+        id: SocketId,
+        subscription: Subscription<'_>,
+    ) {
+        self.tell(state, id, Event::Subscription(subscription));
     }
 
     fn socket_closed(&self, state: &mut State<U>, id: SocketId, closed: Closed<'_>) {

@@ -7,11 +7,14 @@ use std::time::Duration;
 use super::app::App;
 use super::cx::Remote;
 use super::event_loop::{EventLoop, Parts};
+use super::websocket::publication;
 use crate::config::Config;
+use crate::engine::Message;
 use crate::error::Error;
 use crate::net::address::ListenAddress;
 use crate::net::listener::{Bound, Listener};
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
+use crate::pubsub::{Broker, BrokerCounts, Hub, Published, TopicError};
 
 /// The most workers: ids have 8 bits for them, and one number is reserved.
 const WORKERS_MAX: usize = 254;
@@ -38,6 +41,7 @@ pub struct Server<U: 'static = ()> {
     sink: Arc<Sink>,
     bound: Vec<Bound>,
     control: Arc<Mutex<Control<U>>>,
+    broker: Option<Arc<dyn Broker>>,
 }
 
 /// What handles reach of a server.
@@ -45,6 +49,7 @@ struct Control<U> {
     workers: Vec<(Remote<U>, Arc<Counters>)>,
     /// A stop that was asked for before the workers were there, or while they start.
     stopping: Option<Duration>,
+    hub: Option<Arc<Hub>>,
 }
 
 /// Stops a server and reads its counters, from any thread.
@@ -84,7 +89,9 @@ impl<U: 'static> Server<U> {
             control: Arc::new(Mutex::new(Control {
                 workers: Vec::new(),
                 stopping: None,
+                hub: None,
             })),
+            broker: None,
         }
     }
 
@@ -99,6 +106,13 @@ impl<U: 'static> Server<U> {
     #[must_use]
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = count;
+        self
+    }
+
+    /// Links what is published here with other servers. The default links the workers of this one.
+    #[must_use]
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker = Some(Arc::new(broker));
         self
     }
 
@@ -191,11 +205,17 @@ impl<U: 'static> Server<U> {
     /// What each worker starts from, registered with the handles.
     fn seeds(&mut self) -> Result<Vec<Seed<U>>, Error> {
         let config = Arc::new(self.config.clone());
+        let hub = Hub::new(self.workers, self.broker.take());
         let mut seeds = Vec::new();
         for number in 0..self.workers {
             seeds.push(Seed {
                 number: number as u8,
-                parts: Parts::new(Arc::clone(&config), Arc::clone(&self.sink))?,
+                parts: Parts::new(
+                    number as u8,
+                    Arc::clone(&config),
+                    Arc::clone(&hub),
+                    Arc::clone(&self.sink),
+                )?,
                 listeners: Vec::new(),
                 setup: Arc::clone(&self.setup),
                 make_state: Arc::clone(&self.make_state),
@@ -207,6 +227,7 @@ impl<U: 'static> Server<U> {
             }
         }
         let mut control = lock(&self.control);
+        control.hub = Some(hub);
         for seed in &seeds {
             let counters = Arc::clone(&seed.parts.counters);
             control
@@ -247,7 +268,7 @@ fn run_worker<U: 'static>(seed: Seed<U>, control: &Mutex<Control<U>>) -> Result<
         make_state,
     } = seed;
     let user = make_state(usize::from(number));
-    let mut event_loop = EventLoop::from_parts(parts, number, user, &*setup)?;
+    let mut event_loop = EventLoop::from_parts(parts, user, &*setup)?;
     for listener in listeners {
         event_loop.add_listener(listener)?;
     }
@@ -286,6 +307,25 @@ impl<U: 'static> ServerHandle<U> {
             counts.add(counters);
         }
         counts
+    }
+
+    /// Publishes to all subscribers of a topic on all workers, and through the broker. Before the
+    /// server runs there are none.
+    ///
+    /// # Errors
+    /// The topic is empty or has more than 65,535 bytes.
+    pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<Published, TopicError> {
+        let hub = lock(&self.0).hub.clone();
+        match hub {
+            Some(hub) => hub.publish(&publication(topic, message)),
+            None => Ok(Published::default()),
+        }
+    }
+
+    /// What has gone to the broker, come from it, and failed.
+    pub fn broker_counts(&self) -> BrokerCounts {
+        let hub = lock(&self.0).hub.clone();
+        hub.map(|hub| hub.broker_counts()).unwrap_or_default()
     }
 
     /// A way into each worker; empty before the server runs.

@@ -5,12 +5,14 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cx::Cx;
 use crate::config::WebSocketConfig;
-use crate::engine::{Closed, Message, Sent, SocketId, SocketSettings, State};
+use crate::engine::{Closed, Codec, Message, Sent, SocketId, SocketSettings, State, Subscription};
 use crate::error::Misuse;
+use crate::pubsub::{Filter, Message as SharedMessage, Publication, Published};
 
 /// An open WebSocket, from within a callback.
 ///
@@ -36,7 +38,78 @@ impl<U: 'static> Socket<'_, U> {
     /// fragments it sends nothing, and that is counted as misuse.
     #[inline]
     pub fn send(&mut self, message: Message<'_>) -> Sent {
-        self.state.send(self.id, message).unwrap_or(Sent::Closed)
+        self.state
+            .send(self.id, message, true)
+            .unwrap_or(Sent::Closed)
+    }
+
+    /// Sends a message as it is, whatever compression was agreed to: for what is compressed
+    /// already, and for secrets beside what others can influence.
+    pub fn send_uncompressed(&mut self, message: Message<'_>) -> Sent {
+        self.state
+            .send(self.id, message, false)
+            .unwrap_or(Sent::Closed)
+    }
+
+    /// Sends a message that was framed, and compressed, once for any number of sockets.
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Sent {
+        let sent = self.state.send_prepared(self.id, &message.0);
+        sent.unwrap_or(Sent::Closed)
+    }
+
+    /// Subscribes to a topic: text of 1 to 65,535 bytes in which no character is special. False if
+    /// it was subscribed already. It sees what is published from now on.
+    ///
+    /// # Errors
+    /// [`Misuse::Topic`] for what cannot be a topic, [`Misuse::Stale`] for a socket that is not
+    /// open any more.
+    pub fn subscribe(&mut self, topic: &str) -> Result<bool, Misuse> {
+        self.state.subscribe(self.id, Filter::topic(topic))
+    }
+
+    /// Subscribes to all topics that a pattern matches, as [`Filter`] describes it.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<bool, Misuse> {
+        self.state.subscribe(self.id, Filter::pattern(pattern))
+    }
+
+    /// Ends a subscription; false if there was none. What was published before still arrives.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn unsubscribe(&mut self, topic: &str) -> Result<bool, Misuse> {
+        self.state.unsubscribe(self.id, Filter::topic(topic))
+    }
+
+    /// Ends the subscription to a pattern; false if there was none.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn unsubscribe_pattern(&mut self, pattern: &str) -> Result<bool, Misuse> {
+        self.state.unsubscribe(self.id, Filter::pattern(pattern))
+    }
+
+    /// Whether it is subscribed to exactly this topic, patterns aside.
+    pub fn is_subscribed(&self, topic: &str) -> bool {
+        let filter = Filter::topic(topic);
+        filter.is_ok_and(|filter| self.state.is_subscribed(self.id, filter))
+    }
+
+    /// The topics and patterns that it is subscribed to, in no particular order. None in the close
+    /// handler.
+    pub fn topics(&self) -> impl Iterator<Item = Filter<'_>> {
+        self.state.topics_of(self.id)
+    }
+
+    /// Publishes to all subscribers of a topic but this socket.
+    ///
+    /// # Errors
+    /// [`Misuse::Topic`] for what cannot be a topic.
+    pub fn publish(&mut self, topic: &str, message: Message<'_>) -> Result<Published, Misuse> {
+        let publication = publication(topic, message);
+        self.state.publish(&publication, Some(self.id))
     }
 
     /// Sends a text message.
@@ -145,6 +218,28 @@ impl<U: 'static> Socket<'_, U> {
     }
 }
 
+/// A publication of a message, compressed for those who have agreed to that.
+pub(super) fn publication<'a>(topic: &'a str, message: Message<'a>) -> Publication<'a> {
+    Publication {
+        topic,
+        payload: message.bytes(),
+        text: matches!(message, Message::Text(_)),
+        compress: true,
+    }
+}
+
+/// A message for any number of sockets, on any worker: framed and compressed once, when the first
+/// of them is sent it.
+#[derive(Clone, Debug)]
+pub struct PreparedMessage(Arc<SharedMessage>);
+
+impl PreparedMessage {
+    /// Copies the message.
+    pub fn new(message: Message<'_>) -> Self {
+        Self(SharedMessage::prepared(&publication("", message)))
+    }
+}
+
 /// Milliseconds, rounded up: a timeout that is not zero does not become off.
 fn ms(duration: Duration) -> u32 {
     u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
@@ -174,6 +269,7 @@ impl<D, U> DerefMut for WebSocket<'_, D, U> {
 type OnSocket<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>)>;
 type OnMessage<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, Message<'_>)>;
 type OnBytes<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, &[u8])>;
+type OnSubscription<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, Subscription<'_>)>;
 type OnClosed<D, U> = Box<dyn Fn(&mut WebSocket<'_, D, U>, Closed<'_>)>;
 
 /// What a kind of WebSocket does, with `D` as the data of each. Whatever has no handler is taken
@@ -189,6 +285,7 @@ pub struct Behaviour<D, U = ()> {
     pong: Option<OnBytes<D, U>>,
     drain: Option<OnSocket<D, U>>,
     dropped: Option<OnMessage<D, U>>,
+    subscription: Option<OnSubscription<D, U>>,
     closed: Option<OnClosed<D, U>>,
 }
 
@@ -202,6 +299,7 @@ impl<D, U> Default for Behaviour<D, U> {
             pong: None,
             drain: None,
             dropped: None,
+            subscription: None,
             closed: None,
         }
     }
@@ -263,6 +361,15 @@ impl<D, U> Behaviour<D, U> {
         self
     }
 
+    /// Called for every subscription of the socket that was made or ended, at its end too.
+    pub fn on_subscription(
+        mut self,
+        handler: impl Fn(&mut WebSocket<'_, D, U>, Subscription<'_>) + 'static,
+    ) -> Self {
+        self.subscription = Some(Box::new(handler));
+        self
+    }
+
     /// Called last, exactly once for every socket that was opened, whatever ended it. Nothing can
     /// be sent to the socket any more.
     pub fn on_close(
@@ -276,7 +383,9 @@ impl<D, U> Behaviour<D, U> {
     pub(super) fn settings(&self) -> SocketSettings {
         SocketSettings {
             config: self.config.clone(),
+            codec: Codec::new(&self.config),
             hears_dropped: self.dropped.is_some(),
+            hears_subscriptions: self.subscription.is_some(),
         }
     }
 }
@@ -313,6 +422,7 @@ pub(super) enum Event<'a> {
     Pong(&'a [u8]),
     Drain,
     Dropped(Message<'a>),
+    Subscription(Subscription<'a>),
     Closed(Closed<'a>),
 }
 
@@ -372,6 +482,11 @@ impl<D: 'static, U: 'static> Behaviour<D, U> {
                     handler(ws, message);
                 }
             }
+            Event::Subscription(subscription) => {
+                if let Some(handler) = &self.subscription {
+                    handler(ws, subscription);
+                }
+            }
             Event::Closed(closed) => {
                 if let Some(handler) = &self.closed {
                     handler(ws, closed);
@@ -398,6 +513,29 @@ impl<'a, U: 'static> Cx<'a, U> {
             state: self.state,
             id,
         })
+    }
+
+    /// Publishes to all subscribers of a topic, on all workers of the server, and through its
+    /// broker. Each gets it once, in the order of publication on this worker.
+    ///
+    /// # Errors
+    /// [`Misuse::Topic`] for what cannot be a topic.
+    pub fn publish(&mut self, topic: &str, message: Message<'_>) -> Result<Published, Misuse> {
+        self.state.publish(&publication(topic, message), None)
+    }
+
+    /// The same, with a choice about compression.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_as(&mut self, publication: &Publication<'_>) -> Result<Published, Misuse> {
+        self.state.publish(publication, None)
+    }
+
+    /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        let filter = Filter::topic(topic);
+        filter.map_or(0, |filter| self.state.subscriber_count(filter))
     }
 
     /// The data of a WebSocket. `None` when there is no such socket, when its data is of another

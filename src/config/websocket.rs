@@ -3,6 +3,8 @@
 use super::first_invalid;
 use crate::error::Error;
 use crate::proto::ws::MessageLimits;
+use crate::proto::ws::brotli::BrotliConfig;
+use crate::proto::ws::extensions::{Compressor, Decompressor, DeflateConfig};
 
 /// What happens to a message for a peer that reads too slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +28,8 @@ pub struct WebSocketConfig {
     pub(crate) ping_interval_ms: u32,
     pub(crate) lifetime_ms: u32,
     pub(crate) lifetime_jitter_ms: u32,
+    pub(crate) deflate: Option<DeflateConfig>,
+    pub(crate) brotli: Option<BrotliConfig>,
 }
 
 impl Default for WebSocketConfig {
@@ -42,6 +46,8 @@ impl Default for WebSocketConfig {
             ping_interval_ms: 25_000,
             lifetime_ms: 0,
             lifetime_jitter_ms: 0,
+            deflate: None,
+            brotli: None,
         }
     }
 }
@@ -84,6 +90,22 @@ impl WebSocketConfigBuilder {
         lifetime_jitter_ms: u32 => lifetime_jitter_ms;
     }
 
+    /// Agrees to permessage-deflate (RFC 7692) with clients that offer it. Default: no.
+    ///
+    /// Where secrets stand beside what others can influence, compression lets the length of messages
+    /// tell of them: see [`Socket::send_uncompressed`](crate::Socket::send_uncompressed).
+    pub fn deflate(mut self, deflate: DeflateConfig) -> Self {
+        self.config.deflate = Some(deflate);
+        self
+    }
+
+    /// Agrees to Brotli inside of messages with clients that offer it, by a subprotocol that is
+    /// called `br` or ends in `+br`. Default: no.
+    pub fn brotli(mut self, brotli: BrotliConfig) -> Self {
+        self.config.brotli = Some(brotli);
+        self
+    }
+
     /// Bytes of a message, all its fragments together and decompressed, over which the socket is
     /// closed with 1009. Default 1 MiB, at least 1.
     ///
@@ -104,7 +126,35 @@ impl WebSocketConfigBuilder {
     /// [`Error::Config`] names the first setting that is out of its range.
     pub fn build(self) -> Result<WebSocketConfig, Error> {
         let config = self.config;
+        let windows = config.deflate.map_or([15, 15], |deflate| {
+            let sent = match deflate.compressor {
+                Compressor::Shared => 15,
+                Compressor::Dedicated { window_bits } => window_bits,
+            };
+            let received = match deflate.decompressor {
+                Decompressor::Shared => 15,
+                Decompressor::Dedicated { window_bits } => window_bits,
+            };
+            [sent, received]
+        });
+        let brotli = config.brotli.unwrap_or_default();
         first_invalid([
+            (
+                "deflate.window_bits",
+                windows.iter().all(|bits| (9..=15).contains(bits)),
+                "9 to 15",
+            ),
+            (
+                "deflate.level",
+                config.deflate.unwrap_or_default().level <= 9,
+                "0 to 9",
+            ),
+            ("brotli.quality", brotli.quality <= 11, "0 to 11"),
+            (
+                "brotli.window_bits",
+                (10..=24).contains(&brotli.window_bits),
+                "10 to 24",
+            ),
             (
                 "message_bytes_max",
                 config.limits.message_bytes_max >= 1,

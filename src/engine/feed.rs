@@ -40,6 +40,7 @@ impl<S: Service> Worker<S> {
             buffer,
             slots,
             workspace,
+            inflated,
         } = input;
         let mut requests_left = self.state.config.requests_per_turn_max;
         for _ in 0..READS_PER_TURN {
@@ -56,7 +57,7 @@ impl<S: Service> Worker<S> {
             let room = conn.read_bytes_max(config, buffer.len()).max(stashed);
             let received = self.state.receive_bytes(id, &mut buffer[stashed..room]);
             let bytes = &mut buffer[..stashed + received];
-            let used = self.feed(id, bytes, slots, workspace, &mut requests_left);
+            let used = self.feed(id, bytes, (slots, workspace, inflated), &mut requests_left);
             let Some(conn) = self.state.conns.get_mut(id) else {
                 return false;
             };
@@ -91,8 +92,7 @@ impl<S: Service> Worker<S> {
         &mut self,
         id: Id,
         bytes: &mut [u8],
-        slots: &mut HeaderSlots,
-        workspace: &mut Workspace,
+        (slots, workspace, inflated): (&mut HeaderSlots, &mut Workspace, &mut Vec<u8>),
         requests_left: &mut u32,
     ) -> usize {
         let mut at = 0;
@@ -123,7 +123,7 @@ impl<S: Service> Worker<S> {
                     None => return at,
                 },
                 Phase::Open | Phase::Closing => {
-                    return at + self.feed_socket(id, &mut bytes[at..], workspace);
+                    return at + self.feed_socket(id, &mut bytes[at..], workspace, inflated);
                 }
                 Phase::Ending | Phase::Linger | Phase::Closed => return bytes.len(),
             }

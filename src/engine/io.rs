@@ -134,6 +134,12 @@ impl<U> State<U> {
             }
         }
         Self::reclaim_buffer(conn, &mut self.spare);
+        if conn.socket.as_ref().is_some_and(|socket| socket.is_full) {
+            self.update_full(id);
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         if conn.write_deadline != NEVER {
             conn.write_deadline = NEVER;
             if conn.phase == Phase::Idle {

@@ -27,5 +27,5 @@ pub(crate) use remote::{Command, Remote};
 pub(crate) use service::{Incoming, Service};
 pub(crate) use state::State;
 pub use timers::TimerId;
-pub use websocket::{CloseCause, Closed, Message, SocketId};
-pub(crate) use websocket::{SocketSettings, Upgrade};
+pub use websocket::{CloseCause, Closed, Message, SocketId, Subscription};
+pub(crate) use websocket::{Codec, SocketSettings, Upgrade};

@@ -7,6 +7,7 @@ use super::service::Service;
 use super::state::State;
 use super::worker::Worker;
 use crate::net::driver::Waker;
+use crate::pubsub::{Full, Message as SharedMessage, Post};
 use crate::util::inbox::{Inbox, Refused};
 
 /// A callback that comes from another thread.
@@ -15,7 +16,11 @@ pub(crate) type Call<U> = Box<dyn FnOnce(&mut State<U>) + Send>;
 /// What another thread may ask for.
 pub(crate) enum Command<U> {
     Call(Call<U>),
-    Stop { grace_ms: u64 },
+    Stop {
+        grace_ms: u64,
+    },
+    /// A message that was published elsewhere.
+    Deliver(Arc<SharedMessage>),
 }
 
 /// A worker's inbox and its waker.
@@ -66,6 +71,12 @@ impl<U> Remote<U> {
     }
 }
 
+impl<U: 'static> Post for Remote<U> {
+    fn post(&self, message: Arc<SharedMessage>) -> Result<(), Full> {
+        self.send(Command::Deliver(message)).map_err(|_| Full)
+    }
+}
+
 impl<S: Service> Worker<S> {
     pub(super) fn drain_inbox(&mut self) {
         let mut commands = VecDeque::new();
@@ -76,6 +87,7 @@ impl<S: Service> Worker<S> {
                     self.call(None, |_, state| callback(state));
                 }
                 Command::Stop { grace_ms } => self.stop(grace_ms),
+                Command::Deliver(message) => self.state.deliver_published(&message),
             }
         }
     }

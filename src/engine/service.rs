@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::conn::ResponseId;
 use super::state::State;
-use super::websocket::{Closed, Message, SocketId};
+use super::websocket::{Closed, Message, SocketId, Subscription};
 use crate::proto::http1::Head;
 
 /// A request as the engine hands it up: everything borrows the receive buffer.
@@ -41,6 +41,14 @@ pub(crate) trait Service: 'static {
 
     /// A message was not sent, since too much was waiting.
     fn socket_dropped(&self, state: &mut State<Self::User>, id: SocketId, message: Message<'_>);
+
+    /// A subscription was made or ended.
+    fn socket_subscription(
+        &self,
+        state: &mut State<Self::User>,
+        id: SocketId,
+        subscription: Subscription<'_>,
+    );
 
     /// A WebSocket is not open any more. Nothing else is said of it afterwards.
     fn socket_closed(&self, state: &mut State<Self::User>, id: SocketId, closed: Closed<'_>);

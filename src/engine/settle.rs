@@ -16,6 +16,7 @@ impl<S: Service> Worker<S> {
             if self.state.is_quiet() {
                 return;
             }
+            self.state.write_published();
             self.state.flush_dirty();
             for notice in mem::take(&mut self.state.notices) {
                 self.deliver_notice(notice);

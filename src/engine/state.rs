@@ -15,7 +15,8 @@ use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
 use crate::proto::ws::Workspace;
-use crate::util::out_buf::Queue;
+use crate::pubsub::{Hub, Topics};
+use crate::util::out_buf::{OutBuf, Queue};
 use crate::util::slab::{Id, Slab};
 use crate::util::wheel::{Tick, Wheel};
 
@@ -56,6 +57,8 @@ pub(super) struct Input {
     pub(super) slots: HeaderSlots,
     /// Where messages in pieces are put together.
     pub(super) workspace: Workspace,
+    /// Where they are decompressed.
+    pub(super) inflated: Vec<u8>,
 }
 
 const RECV_BYTES: usize = 512 << 10;
@@ -126,6 +129,10 @@ pub(crate) struct State<U> {
     pub(super) socket_settings: Box<[SocketSettings]>,
     /// What makes the lifetimes of sockets differ.
     pub(super) jitter: RandomState,
+    /// Where messages are compressed.
+    pub(super) scratch: Vec<u8>,
+    pub(super) topics: Topics,
+    pub(super) hub: Arc<Hub>,
     /// Bytes of dropped messages whose handlers have not heard of them yet.
     pub(super) dropped_bytes: usize,
     pub(super) counters: Arc<Counters>,
@@ -143,6 +150,7 @@ impl<U> State<U> {
         user: U,
         config: Arc<Config>,
         socket_settings: Box<[SocketSettings]>,
+        hub: Arc<Hub>,
         counters: Arc<Counters>,
         remote: Remote<U>,
     ) -> Self {
@@ -161,6 +169,7 @@ impl<U> State<U> {
                 buffer: vec![0; RECV_BYTES],
                 slots: HeaderSlots::default(),
                 workspace: Workspace::default(),
+                inflated: Vec::new(),
             },
             spare: Vec::new(),
             driven: None,
@@ -172,6 +181,9 @@ impl<U> State<U> {
             config,
             socket_settings,
             jitter: RandomState::new(),
+            scratch: Vec::new(),
+            topics: Topics::new(Arc::clone(&hub), worker),
+            hub,
             dropped_bytes: 0,
             counters,
             log: LogQueue::default(),
@@ -281,8 +293,13 @@ impl<U> State<U> {
     /// Gives the connection's output memory to write into.
     #[inline]
     pub(super) fn lend_buffer(conn: &mut Conn<U>, spare: &mut Spare) {
-        if conn.out.is_unallocated() {
-            conn.out.adopt(
+        Self::lend_buffer_to(&mut conn.out, spare);
+    }
+
+    #[inline]
+    pub(super) fn lend_buffer_to(out: &mut OutBuf, spare: &mut Spare) {
+        if out.is_unallocated() {
+            out.adopt(
                 spare
                     .pop()
                     .unwrap_or_else(|| Queue::with_capacity(SPARE_BYTES)),
@@ -389,6 +406,7 @@ impl<U> State<U> {
         self.dirty.is_empty()
             && self.closing.is_empty()
             && self.notices.is_empty()
+            && !self.topics.has_pending()
             && self.graveyard.is_empty()
     }
 }

@@ -89,6 +89,8 @@ counters! {
     messages_received,
     /// WebSocket messages sent, publishes not counted.
     messages_sent,
+    /// Messages published on this worker.
+    published,
     /// WebSocket messages that were not sent because the peer reads slowly.
     messages_dropped,
     /// Calls with an id that named nothing any more.

@@ -50,6 +50,11 @@ impl Message {
         })
     }
 
+    /// One that is for no topic, but for whoever is sent it.
+    pub(crate) fn prepared(publication: &Publication<'_>) -> Arc<Self> {
+        Self::new(publication, Origin::from_bits(0))
+    }
+
     /// The topic it was published to.
     pub fn topic(&self) -> &str {
         str::from_utf8(&self.bytes[..self.topic_len]).expect("it was copied from a str")

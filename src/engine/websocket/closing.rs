@@ -33,6 +33,11 @@ impl<U> State<U> {
         Ok(())
     }
 
+    /// Too much is waiting, and the policy is to close.
+    pub(super) fn end_slow(&mut self, id: Id) {
+        self.end_for(id, CloseCause::Backpressure, 1013, "too slow");
+    }
+
     /// The same as [`end_socket`](Self::end_socket), for any cause.
     pub(in crate::engine) fn end_for(
         &mut self,
@@ -41,6 +46,7 @@ impl<U> State<U> {
         code: u16,
         reason: &str,
     ) {
+        self.write_pending(id);
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
@@ -63,10 +69,8 @@ impl<U> State<U> {
 
     /// The peer has sent a Close frame: it is answered with the same code, and that is the end.
     pub(super) fn peer_closes(&mut self, id: Id, close: Option<(u16, &str)>) {
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
-        };
-        if conn.phase == Phase::Open {
+        self.write_pending(id);
+        if self.is_open(SocketId(id)) {
             match close {
                 Some((code, reason)) => {
                     self.push_control(id, Opcode::Close, &ClosePayload::new(code, ""));
@@ -113,6 +117,7 @@ impl<U> State<U> {
             reason: reason.into(),
         }));
         self.counters.sockets_open.drop_one();
+        self.end_subscriptions(SocketId(id));
         self.notices
             .push_back(Notice::Socket(SocketId(id), SocketNews::Closed));
     }

@@ -4,20 +4,26 @@
 //! place, in [`closing`].
 
 mod closing;
+pub(crate) mod codec;
+mod pubsub;
 mod receive;
 mod send;
 mod upgrade;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use crate::config::WebSocketConfig;
 use crate::engine::conn::Conn;
 use crate::engine::state::Grave;
 use crate::error::Misuse;
 use crate::proto::ws::{Kind, Receiver, WsError};
+use crate::pubsub::{Change, Class, Message as SharedMessage};
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
 
+pub(crate) use codec::Codec;
+use codec::Histories;
 pub(crate) use upgrade::Upgrade;
 
 /// Names one WebSocket. It can be copied and sent to other threads; once the socket is gone it
@@ -92,6 +98,31 @@ pub struct Closed<'a> {
     pub reason: &'a str,
 }
 
+/// A subscription that was made or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription<'a> {
+    /// The topic, or the pattern.
+    pub topic: &'a str,
+    /// Whether it is a pattern.
+    pub is_pattern: bool,
+    /// How many sockets of this worker have this subscription now,
+    pub count: usize,
+    /// and how many had it before.
+    pub count_before: usize,
+}
+
+impl<'a> Subscription<'a> {
+    fn new(change: &'a Change) -> Self {
+        Self {
+            topic: &change.name,
+            is_pattern: change.is_pattern,
+            count: change.count,
+            count_before: change.count_before,
+        }
+    }
+}
+
 /// The code that stands for a Close frame without one, and for no Close frame.
 pub(super) const NO_CODE: u16 = 1005;
 pub(super) const NO_FRAME: u16 = 1006;
@@ -105,7 +136,15 @@ pub(super) enum SocketNews {
     /// It is not open any more.
     Closed,
     /// A message was not sent, since too much was waiting.
-    Dropped(Kind, Box<[u8]>),
+    Dropped(Dropped),
+    /// A subscription was made or ended.
+    Subscription(Change),
+}
+
+/// A message that was not sent.
+pub(super) enum Dropped {
+    Direct(Kind, Box<[u8]>),
+    Published(Arc<SharedMessage>),
 }
 
 /// How a socket ended, kept until its handler has heard of it.
@@ -134,6 +173,9 @@ pub(super) struct Socket {
     /// A message that is being sent in fragments, and what has to wait for its end.
     pub(super) fragments: Option<Box<send::Fragments>>,
     pub(super) ending: Option<Box<Ending>>,
+    pub(super) histories: Option<Box<Histories>>,
+    /// How messages are encoded for it.
+    pub(super) class: Class,
     /// The open handler was called, or is about to be.
     pub(super) opened: bool,
     /// The close handler was.
@@ -141,6 +183,10 @@ pub(super) struct Socket {
     pub(super) paused: bool,
     /// Something was queued of which the handler knows: it is told when that has drained.
     pub(super) wants_drain: bool,
+    /// Publishing leaves it out, for there is no room.
+    pub(super) is_full: bool,
+    /// The peer has got published messages since its compressor was last used.
+    pub(super) history_is_stale: bool,
 }
 
 impl Socket {
@@ -161,11 +207,13 @@ impl Socket {
 }
 
 /// What the engine has to know of a kind of WebSocket.
-#[derive(Default)]
 pub(crate) struct SocketSettings {
     pub(crate) config: WebSocketConfig,
-    /// Whether there is a handler for dropped messages.
+    pub(crate) codec: Codec,
+    /// Whether there is a handler for dropped messages,
     pub(crate) hears_dropped: bool,
+    /// and one for subscriptions.
+    pub(crate) hears_subscriptions: bool,
 }
 
 impl<U> crate::engine::State<U> {

@@ -1,12 +1,17 @@
 //! Input of WebSockets: from bytes through messages to handlers.
 
-use super::{CloseCause, Message, SocketId, SocketNews};
+use super::codec::untag;
+use super::{CloseCause, Dropped, Message, SocketId, SocketNews, SocketSettings, Subscription};
 use crate::engine::conn::Phase;
 use crate::engine::service::Service;
 use crate::engine::state::State;
 use crate::engine::worker::Worker;
-use crate::proto::ws::{Event, Kind, Opcode, Workspace};
+use crate::proto::ws::{Event, Kind, Opcode, Workspace, WsError, utf8};
+use crate::pubsub::Class;
 use crate::util::slab::Id;
+
+/// Memory for a decompressed message that is kept for the next.
+const INFLATED_BYTES_MAX: usize = 1 << 20;
 
 impl<S: Service> Worker<S> {
     /// Handles a prefix of a WebSocket's input and returns its length.
@@ -15,6 +20,7 @@ impl<S: Service> Worker<S> {
         id: Id,
         bytes: &mut [u8],
         workspace: &mut Workspace,
+        inflated: &mut Vec<u8>,
     ) -> usize {
         let mut at = 0;
         self.open_socket(SocketId(id));
@@ -49,7 +55,11 @@ impl<S: Service> Worker<S> {
                 Some(Event::Close(close)) => self.state.peer_closes(id, close),
                 // After our Close frame only the peer's counts (RFC 6455 section 5.5.1).
                 Some(_) if closing => {}
-                Some(Event::Message { kind, payload, .. }) => self.message(id, kind, payload),
+                Some(Event::Message {
+                    kind,
+                    compressed,
+                    payload,
+                }) => self.message(id, kind, compressed, payload, inflated),
                 Some(Event::Ping(payload)) => {
                     self.state.pong(id, payload);
                     self.call_socket(SocketId(id), |service, state| {
@@ -66,10 +76,26 @@ impl<S: Service> Worker<S> {
     }
 
     #[inline]
-    fn message(&mut self, id: Id, kind: Kind, payload: &[u8]) {
-        let message = match kind {
-            Kind::Binary => Message::Binary(payload),
-            Kind::Text => Message::Text(str::from_utf8(payload).unwrap_or_default()),
+    fn message(
+        &mut self,
+        id: Id,
+        kind: Kind,
+        compressed: bool,
+        payload: &[u8],
+        inflated: &mut Vec<u8>,
+    ) {
+        let decoded = if compressed || self.state.is_tagged(id, kind) {
+            self.state.decode(id, kind, compressed, payload, inflated)
+        } else {
+            Ok((kind, payload))
+        };
+        let message = decoded.and_then(|(kind, payload)| match kind {
+            Kind::Binary => Ok(Message::Binary(payload)),
+            Kind::Text => utf8::text(payload).map(Message::Text).ok_or(WsError::Utf8),
+        });
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => return self.state.fail_socket(id, error),
         };
         self.state.counters.messages_received.bump();
         self.call_socket(SocketId(id), |service, state| {
@@ -119,17 +145,32 @@ impl<S: Service> Worker<S> {
                     self.call_socket(id, |service, state| service.socket_drain(state, id));
                 }
             }
-            SocketNews::Dropped(kind, payload) => {
-                self.state.dropped_bytes -= payload.len();
+            SocketNews::Dropped(dropped) => {
+                let (kind, payload) = match &dropped {
+                    Dropped::Direct(kind, payload) => {
+                        self.state.dropped_bytes -= payload.len();
+                        (*kind, &**payload)
+                    }
+                    Dropped::Published(message) if message.is_text() => {
+                        (Kind::Text, message.payload())
+                    }
+                    Dropped::Published(message) => (Kind::Binary, message.payload()),
+                };
+                let message = match kind {
+                    Kind::Binary => Message::Binary(payload),
+                    Kind::Text => Message::Text(utf8::text(payload).unwrap_or_default()),
+                };
                 if self.state.is_open(id) {
-                    let message = match kind {
-                        Kind::Binary => Message::Binary(&payload),
-                        Kind::Text => Message::Text(str::from_utf8(&payload).unwrap_or_default()),
-                    };
                     self.call_socket(id, |service, state| {
                         service.socket_dropped(state, id, message);
                     });
                 }
+            }
+            SocketNews::Subscription(change) => {
+                // At the end of a socket its subscriptions are told of before it is.
+                self.call_socket(id, |service, state| {
+                    service.socket_subscription(state, id, Subscription::new(&change));
+                });
             }
         }
     }
@@ -169,6 +210,40 @@ impl<U> State<U> {
         {
             socket.heard = now;
         }
+    }
+
+    /// Whether a message carries a tag.
+    #[inline]
+    fn is_tagged(&self, id: Id, kind: Kind) -> bool {
+        let socket = self.conns.get(id).and_then(|conn| conn.socket.as_ref());
+        kind == Kind::Binary && socket.is_some_and(|socket| socket.class == Class::BROTLI)
+    }
+
+    /// Decompresses a message.
+    fn decode<'a>(
+        &mut self,
+        id: Id,
+        kind: Kind,
+        compressed: bool,
+        payload: &[u8],
+        inflated: &'a mut Vec<u8>,
+    ) -> Result<(Kind, &'a [u8]), WsError> {
+        inflated.clear();
+        inflated.shrink_to(INFLATED_BYTES_MAX);
+        let conn = self.conns.get_mut(id);
+        let Some(socket) = conn.and_then(|conn| conn.socket.as_mut()) else {
+            return Ok((kind, inflated));
+        };
+        let SocketSettings { config, codec, .. } =
+            &mut self.socket_settings[socket.behaviour as usize];
+        let bytes_max = config.limits.message_bytes_max;
+        if compressed {
+            let histories = socket.histories.as_deref_mut();
+            codec.inflate(histories, payload, inflated, bytes_max)?;
+            return Ok((kind, inflated));
+        }
+        let kind = untag(payload, inflated, bytes_max)?;
+        Ok((kind, inflated))
     }
 
     /// Answers a Ping, unless the peer sends them without reading the answers.

@@ -1,18 +1,24 @@
 //! Output of WebSockets. Nothing here calls user code (AI-1).
 
-use super::{CloseCause, Message, SocketId, SocketNews, SocketSettings};
+use super::codec::{Outgoing, encode_published};
+use super::{Dropped, Message, SocketId, SocketNews, SocketSettings};
 use crate::config::Backpressure;
 use crate::engine::answer::Sent;
 use crate::engine::conn::{Conn, Phase};
 use crate::engine::io::CORK_BYTES;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
+use crate::proto::ws::brotli::TAG_RAW;
 use crate::proto::ws::frame::{CONTROL_BYTES_MAX, encode_header};
 use crate::proto::ws::{Kind, Opcode};
+use crate::pubsub::{Class, Message as SharedMessage};
 use crate::util::slab::Id;
 
 /// The longest header that a server's frame has.
-const HEADER_BYTES_MAX: usize = 10;
+pub(super) const HEADER_BYTES_MAX: usize = 10;
+
+/// Memory for compressed messages that is kept for the next.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
 /// A message that is being sent in fragments.
 pub(in crate::engine) struct Fragments {
@@ -21,7 +27,7 @@ pub(in crate::engine) struct Fragments {
     pub(super) held: Vec<u8>,
 }
 
-fn opcode(kind: Kind) -> Opcode {
+pub(super) fn opcode(kind: Kind) -> Opcode {
     match kind {
         Kind::Text => Opcode::Text,
         Kind::Binary => Opcode::Binary,
@@ -53,23 +59,93 @@ impl<U> State<U> {
             .is_some_and(|conn| conn.phase == Phase::Open)
     }
 
-    /// Sends a message.
+    /// Sends a message, compressed where that was agreed and `compress` is set.
     #[inline]
-    pub(crate) fn send(&mut self, id: SocketId, message: Message<'_>) -> Result<Sent, Misuse> {
+    pub(crate) fn send(
+        &mut self,
+        id: SocketId,
+        message: Message<'_>,
+        compress: bool,
+    ) -> Result<Sent, Misuse> {
+        self.write_pending(id.0);
         let conn = self.open_mut(id)?;
-        let bytes = message.bytes();
-        let fragmented = conn
-            .socket
-            .as_ref()
-            .is_some_and(|socket| socket.fragments.is_some());
-        if fragmented {
+        let blocked = conn.blocked;
+        let Some(socket) = &conn.socket else {
+            return Err(Misuse::Stale);
+        };
+        if socket.fragments.is_some() {
             return Err(self.misuse(Misuse::Fragment));
         }
-        if conn.blocked && !self.has_room(id.0, bytes.len()) {
+        let encoded = socket.class == Class::BROTLI || (compress && socket.class != Class::PLAIN);
+        let bytes = message.bytes();
+        if blocked && !self.has_room(id.0, bytes.len()) {
             return Ok(self.drop_message(id, message));
         }
         self.counters.messages_sent.bump();
-        Ok(self.push_frame(id.0, opcode(message.kind()), bytes, true))
+        if encoded {
+            return Ok(self.push_encoded(id.0, message, compress));
+        }
+        Ok(self.push_frame(id.0, opcode(message.kind()), false, bytes, true))
+    }
+
+    /// Appends a message in the form that the socket's peer has agreed to.
+    fn push_encoded(&mut self, id: Id, message: Message<'_>, compress: bool) -> Sent {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let Some(socket) = self.conns.get_mut(id).and_then(|conn| conn.socket.as_mut()) else {
+            return Sent::Closed;
+        };
+        let codec = &mut self.socket_settings[socket.behaviour as usize].codec;
+        let wire = codec.encode(
+            socket.class,
+            socket.histories.as_deref_mut(),
+            &mut socket.history_is_stale,
+            Outgoing {
+                kind: message.kind(),
+                payload: message.bytes(),
+                compress,
+            },
+            &mut scratch,
+        );
+        let sent = self.push_frame(id, wire.opcode, wire.compressed, wire.payload, true);
+        if scratch.capacity() <= SCRATCH_BYTES_MAX {
+            self.scratch = scratch;
+        }
+        sent
+    }
+
+    /// Sends a message that was prepared for any number of sockets.
+    pub(crate) fn send_prepared(
+        &mut self,
+        id: SocketId,
+        message: &SharedMessage,
+    ) -> Result<Sent, Misuse> {
+        self.write_pending(id.0);
+        let conn = self.open_mut(id)?;
+        let blocked = conn.blocked;
+        let Some(socket) = &mut conn.socket else {
+            return Err(Misuse::Stale);
+        };
+        if socket.fragments.is_some() {
+            return Err(self.misuse(Misuse::Fragment));
+        }
+        let (class, behaviour) = (socket.class, socket.behaviour as usize);
+        socket.history_is_stale = true;
+        let codec = &mut self.socket_settings[behaviour].codec;
+        let frame = message.form(class, |message, class| {
+            encode_published(codec, message, class)
+        });
+        if blocked && !self.has_room(id.0, frame.len()) {
+            let payload = message.payload();
+            let message = match (message.is_text(), str::from_utf8(payload)) {
+                (true, Ok(text)) => Message::Text(text),
+                _ => Message::Binary(payload),
+            };
+            return Ok(self.drop_message(id, message));
+        }
+        self.counters.messages_sent.bump();
+        self.append(id.0, frame);
+        self.push_dirty(id.0);
+        Ok(self.socket_sent(id.0))
     }
 
     /// Sends a piece of a message; the pieces up to the one that is `last` make it up.
@@ -79,6 +155,7 @@ impl<U> State<U> {
         piece: Message<'_>,
         last: bool,
     ) -> Result<Sent, Misuse> {
+        self.write_pending(id.0);
         let conn = self.open_mut(id)?;
         let blocked = conn.blocked;
         let Some(socket) = &mut conn.socket else {
@@ -110,7 +187,13 @@ impl<U> State<U> {
             }
             None => None,
         };
-        let sent = self.push_frame(id.0, opcode, piece.bytes(), last);
+        let tagged = opcode == Opcode::Binary && self.class_of(id) == Some(Class::BROTLI);
+        let sent = if tagged {
+            let piece = [&[TAG_RAW], piece.bytes()].concat();
+            self.push_frame(id.0, opcode, false, &piece, last)
+        } else {
+            self.push_frame(id.0, opcode, false, piece.bytes(), last)
+        };
         match held {
             Some(fragments) if !fragments.held.is_empty() => {
                 self.append(id.0, &fragments.held);
@@ -118,6 +201,10 @@ impl<U> State<U> {
             }
             _ => Ok(sent),
         }
+    }
+
+    fn class_of(&self, id: SocketId) -> Option<Class> {
+        Some(self.conns.get(id.0)?.socket.as_ref()?.class)
     }
 
     /// Sends a Ping of at most 125 bytes.
@@ -131,7 +218,7 @@ impl<U> State<U> {
             self.counters.messages_dropped.bump();
             return Ok(Sent::Dropped);
         }
-        Ok(self.push_frame(id.0, Opcode::Ping, payload, true))
+        Ok(self.push_frame(id.0, Opcode::Ping, false, payload, true))
     }
 
     /// Bytes of output that wait for the peer.
@@ -164,10 +251,10 @@ impl<U> State<U> {
         let SocketSettings {
             config,
             hears_dropped,
+            ..
         } = &self.socket_settings[socket.behaviour as usize];
         if config.backpressure == Backpressure::Close {
-            let reason = "too slow";
-            self.end_for(id.0, CloseCause::Backpressure, 1013, reason);
+            self.end_slow(id.0);
             return Sent::Closed;
         }
         let bytes = message.bytes();
@@ -175,7 +262,7 @@ impl<U> State<U> {
         let room = self.dropped_bytes + bytes.len() <= config.backpressure_bytes_max;
         if *hears_dropped && room {
             self.dropped_bytes += bytes.len();
-            let news = SocketNews::Dropped(message.kind(), bytes.into());
+            let news = SocketNews::Dropped(Dropped::Direct(message.kind(), bytes.into()));
             self.notices.push_back(Notice::Socket(id, news));
         }
         Sent::Dropped
@@ -183,12 +270,19 @@ impl<U> State<U> {
 
     /// Appends a control frame. These may stand between the fragments of a message.
     pub(super) fn push_control(&mut self, id: Id, opcode: Opcode, payload: &[u8]) {
-        let _ = self.push_frame(id, opcode, payload, true);
+        let _ = self.push_frame(id, opcode, false, payload, true);
     }
 
     /// Appends a frame.
     #[inline]
-    fn push_frame(&mut self, id: Id, opcode: Opcode, payload: &[u8], fin: bool) -> Sent {
+    fn push_frame(
+        &mut self,
+        id: Id,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: &[u8],
+        fin: bool,
+    ) -> Sent {
         let Some(conn) = self.conns.get_mut(id) else {
             return Sent::Closed;
         };
@@ -198,7 +292,7 @@ impl<U> State<U> {
         if small {
             tail.reserve(HEADER_BYTES_MAX + payload.len());
         }
-        encode_header(tail, fin, false, opcode, payload.len());
+        encode_header(tail, fin, rsv1, opcode, payload.len());
         if small {
             tail.extend_from_slice(payload);
         } else {
@@ -217,7 +311,9 @@ impl<U> State<U> {
                 if let Some(socket) = &mut conn.socket {
                     socket.wants_drain = true;
                 }
-                Sent::Queued(conn.out.len())
+                let queued = conn.out.len();
+                self.update_full(id);
+                Sent::Queued(queued)
             }
             Some(_) => Sent::Sent,
             None => Sent::Closed,

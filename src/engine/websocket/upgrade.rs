@@ -3,21 +3,28 @@
 use std::any::Any;
 use std::hash::BuildHasher;
 
+use super::codec::Histories;
 use super::{Socket, SocketId, SocketNews};
 use crate::engine::compose::Content;
 use crate::engine::conn::{Phase, ResponseId, Stage};
 use crate::engine::state::{Grave, Notice, State};
 use crate::error::Misuse;
 use crate::proto::http1::encode;
+use crate::proto::ws::brotli::select_protocol;
+use crate::proto::ws::extensions::{Agreed, ExtensionError, negotiate};
 use crate::proto::ws::{Receiver, Role};
+use crate::pubsub::Class;
 use crate::util::wheel::Tick;
 
 /// What was agreed to.
 pub(crate) struct Upgrade {
     /// The value of `Sec-WebSocket-Accept`.
     pub(crate) accept: [u8; 28],
-    /// The subprotocol, if one was chosen.
-    pub(crate) protocol: Option<Box<str>>,
+    /// The subprotocols on offer, and which of them was chosen.
+    pub(crate) protocols: Vec<Box<str>>,
+    pub(crate) chosen: Option<usize>,
+    /// The values of `Sec-WebSocket-Extensions`.
+    pub(crate) extensions: Vec<Box<[u8]>>,
     /// Whose handlers and settings.
     pub(crate) behaviour: u32,
     /// The user's value for this socket.
@@ -48,12 +55,48 @@ impl<U> State<U> {
             self.graveyard.push(Grave::Data(upgrade.data));
             return Err(self.misuse(Misuse::AlreadyEnded));
         }
-        self.compose_upgrade(id, &upgrade);
-        self.begin_socket(id, upgrade);
+        let agreed = match self.agree(&upgrade) {
+            Ok(agreed) => agreed,
+            Err(ExtensionError) => {
+                self.counters.protocol_errors.bump();
+                self.answer_status(id, 400);
+                self.graveyard.push(Grave::Data(upgrade.data));
+                return Err(Misuse::AlreadyEnded);
+            }
+        };
+        self.compose_upgrade(id, &upgrade, &agreed);
+        self.begin_socket(id, upgrade, &agreed);
         Ok(SocketId(id.conn))
     }
 
-    fn compose_upgrade(&mut self, id: ResponseId, upgrade: &Upgrade) {
+    /// What of the client's offers is taken.
+    fn agree(&self, upgrade: &Upgrade) -> Result<Agreement, ExtensionError> {
+        let names = || upgrade.protocols.iter().map(|name| name.as_bytes());
+        let chosen = upgrade.chosen.and_then(|index| names().nth(index));
+        let mut agreement = Agreement {
+            protocol: chosen.map(Into::into),
+            ..Agreement::default()
+        };
+        let Some(settings) = self.socket_settings.get(upgrade.behaviour as usize) else {
+            return Ok(agreement);
+        };
+        let config = &settings.config;
+        if config.brotli.is_some()
+            && let Some(selected) = select_protocol(names(), chosen)
+        {
+            agreement.brotli = selected.brotli;
+            agreement.protocol = Some(selected.name.into());
+        }
+        if let Some(deflate) = &config.deflate {
+            let offers = upgrade.extensions.iter().map(|value| &**value);
+            let deflate = negotiate(offers, deflate)?;
+            // Compressing twice gains nothing.
+            agreement.deflate = deflate.filter(|_| !agreement.brotli);
+        }
+        Ok(agreement)
+    }
+
+    fn compose_upgrade(&mut self, id: ResponseId, upgrade: &Upgrade, agreed: &Agreement) {
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return;
         };
@@ -68,8 +111,13 @@ impl<U> State<U> {
         encode::header(tail, b"Upgrade", b"websocket");
         encode::header(tail, b"Connection", b"Upgrade");
         encode::header(tail, b"Sec-WebSocket-Accept", &upgrade.accept);
-        if let Some(protocol) = &upgrade.protocol {
-            encode::header(tail, b"Sec-WebSocket-Protocol", protocol.as_bytes());
+        if let Some(protocol) = &agreed.protocol {
+            encode::header(tail, b"Sec-WebSocket-Protocol", protocol);
+        }
+        if let Some(deflate) = &agreed.deflate {
+            let mut value = Vec::new();
+            deflate.encode(&mut value);
+            encode::header(tail, b"Sec-WebSocket-Extensions", &value);
         }
         // It is an answer like any other, so it is dated; but nothing of it frames a message.
         conn.keep_alive = true;
@@ -77,7 +125,7 @@ impl<U> State<U> {
         self.seal_head(id.conn, Content::None);
     }
 
-    fn begin_socket(&mut self, id: ResponseId, upgrade: Upgrade) {
+    fn begin_socket(&mut self, id: ResponseId, upgrade: Upgrade, agreed: &Agreement) {
         self.counters.answers.bump();
         self.counters.sockets_opened.bump();
         self.counters.sockets_open.bump();
@@ -88,7 +136,7 @@ impl<U> State<U> {
             return self.close(id.conn);
         };
         let socket = Socket {
-            receiver: Receiver::new(Role::Server, false),
+            receiver: Receiver::new(Role::Server, agreed.deflate.is_some()),
             data: Some(upgrade.data),
             heard: self.now,
             pinged: self.now,
@@ -98,10 +146,16 @@ impl<U> State<U> {
             behaviour: upgrade.behaviour,
             fragments: None,
             ending: None,
+            histories: agreed
+                .deflate
+                .and_then(|deflate| Histories::new(&settings.codec, &settings.config, &deflate)),
+            class: agreed.class(),
             opened: false,
             told: false,
             paused: false,
             wants_drain: false,
+            is_full: false,
+            history_is_stale: false,
         };
         let deadline = socket.deadline();
         let Some(conn) = self.conns.get_mut(id.conn) else {
@@ -134,6 +188,27 @@ impl<U> State<U> {
             jitter => self.jitter.hash_one(id) % (u64::from(jitter) + 1),
         };
         self.tick_in(u64::from(config.lifetime_ms) + jitter)
+    }
+}
+
+/// What both sides have agreed on.
+#[derive(Default)]
+struct Agreement {
+    protocol: Option<Box<[u8]>>,
+    brotli: bool,
+    deflate: Option<Agreed>,
+}
+
+impl Agreement {
+    fn class(&self) -> Class {
+        match self.deflate {
+            _ if self.brotli => Class::BROTLI,
+            // A window of 8 bits is one that zlib cannot keep to; nothing has to be compressed.
+            Some(agreed) if agreed.server_max_window_bits > 8 => {
+                Class::deflate(agreed.server_max_window_bits)
+            }
+            _ => Class::PLAIN,
+        }
     }
 }
 

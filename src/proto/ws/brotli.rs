@@ -13,7 +13,8 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 /// How much room decompressed bytes are given at a time.
 const OUTPUT_STEP_BYTES: usize = 16 << 10;
 
-const TAG_RAW: u8 = 0;
+/// The tag of a binary message that is not compressed.
+pub const TAG_RAW: u8 = 0;
 const TAG_TEXT: u8 = 1;
 const TAG_BINARY: u8 = 2;
 

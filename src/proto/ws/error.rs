@@ -39,6 +39,8 @@ pub enum WsError {
     MessageTooBig,
     /// The message is in more pieces than its limit of cost allows.
     MessageTooCostly,
+    /// A compressed message cannot be decompressed (RFC 7692 section 7.2.2).
+    Compression,
 }
 
 impl WsError {
@@ -56,7 +58,7 @@ impl WsError {
             | Self::ContinuationMissing
             | Self::CloseLength
             | Self::CloseCode => 1002,
-            Self::Utf8 | Self::CloseReason => 1007,
+            Self::Utf8 | Self::CloseReason | Self::Compression => 1007,
             Self::MessageTooCostly => 1008,
             Self::MessageTooBig => 1009,
         }
@@ -79,6 +81,7 @@ impl WsError {
             Self::CloseCode => "invalid close code",
             Self::CloseReason => "close reason is not UTF-8",
             Self::MessageTooBig => "message over the limit",
+            Self::Compression => "malformed compressed message",
             Self::MessageTooCostly => "message in too many fragments",
         }
     }

@@ -56,6 +56,12 @@ impl Validator {
     }
 }
 
+/// The bytes as text, if they are UTF-8.
+#[inline]
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
 /// Whether `text` is UTF-8.
 #[inline]
 pub fn is_valid(text: &[u8]) -> bool {
