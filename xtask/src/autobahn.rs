@@ -35,7 +35,7 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 /// For the testsuite, whatever it is to do: it has taken 20 s for all cases without compression.
 const CLIENT_TIME: Duration = Duration::from_secs(300);
 
-/// What each case with compression may add. The slowest take half a minute.
+/// What each case with compression may add. Most take seconds, the slowest more than a minute.
 const COMPRESSED_CASE_TIME: Duration = Duration::from_secs(60);
 
 /// Installs the testsuite.
@@ -65,7 +65,10 @@ pub(crate) fn run(selection: &Selection) -> Result {
         return Ok(());
     }
     let (wrong_count, wrong) = (wrong.len(), wrong.join("\n"));
-    Err(format!("{wrong}\n{wrong_count} findings in {count} cases").into())
+    Err(
+        format!("{wrong}\n{wrong_count} findings in {count} verdicts of Autobahn's testsuite")
+            .into(),
+    )
 }
 
 fn read_expected(testsuite: &Testsuite) -> Result<Expected> {

@@ -232,7 +232,10 @@ fn unpack(folder: &Path, unpacked: &Path) -> Result<Python> {
     let sources = format!("deb [signed-by={DEBIAN_KEYS}] {mirror} {DEBIAN} main\n");
     fs::write(state.join("sources.list"), sources)?;
     println!("unpacking Python 2.7 from Debian {DEBIAN}");
-    step(folder, "apt-get update", apt_get(&state).arg("update"))?;
+    // Without the option, a mirror that cannot be reached is a mere warning.
+    let mut update = apt_get(&state);
+    update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
+    step(folder, "apt-get update", &mut update)?;
     let mut download = apt_get(&state);
     download.arg("download").args(DEBIAN_PACKAGES);
     step(folder, "apt-get download", &mut download)?;
