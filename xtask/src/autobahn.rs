@@ -22,7 +22,7 @@ use install::Testsuite;
 use process::{Process, now};
 use verdicts::Expected;
 
-use crate::shell::{self, Result, capture, cargo};
+use crate::shell::{self, Result, cargo};
 
 const EXAMPLE: &str = "echo_ws";
 
@@ -37,6 +37,9 @@ const CLIENT_TIME: Duration = Duration::from_secs(300);
 
 /// What each case with compression may add. Most take seconds, the slowest more than a minute.
 const COMPRESSED_CASE_TIME: Duration = Duration::from_secs(60);
+
+/// To read reports. It takes a second or two.
+const SCRIPT_TIME: Duration = Duration::from_secs(60);
 
 /// Installs the testsuite.
 pub(crate) fn prepare() -> Result {
@@ -61,22 +64,22 @@ pub(crate) fn run(selection: &Selection) -> Result {
     let wrong = bench.run_all(&jobs);
     let count: usize = jobs.iter().map(|job| job.cases.len()).sum();
     if wrong.is_empty() {
-        println!("{count} verdicts of Autobahn's testsuite are the expected ones");
+        println!("verdicts of Autobahn's testsuite: {count}, all as expected");
         return Ok(());
     }
     let (wrong_count, wrong) = (wrong.len(), wrong.join("\n"));
-    Err(
-        format!("{wrong}\n{wrong_count} findings in {count} verdicts of Autobahn's testsuite")
-            .into(),
-    )
+    let summary = format!("verdicts of Autobahn's testsuite: {count}, findings: {wrong_count}");
+    Err(format!("{wrong}\n{summary}").into())
 }
 
 fn read_expected(testsuite: &Testsuite) -> Result<Expected> {
     let path = shell::root().join("tests/autobahn/expected.txt");
     let read = || -> Result<Expected> {
         let expected = verdicts::parse_expected(&fs::read_to_string(&path)?)?;
-        let known = capture(testsuite.script(&report_script())?.arg("cases"))?;
-        verdicts::check_complete(&expected, &known.output)?;
+        let mut script = testsuite.script(&report_script())?;
+        let log = install::folder()?.join("cases.log");
+        let known = process::output("report.py", script.arg("cases"), &log, SCRIPT_TIME)?;
+        verdicts::check_complete(&expected, &known)?;
         Ok(expected)
     };
     read().map_err(|error| format!("{}: {error}", path.display()).into())
@@ -121,12 +124,8 @@ impl Bench {
                     vec![format!("{name}: {error}")]
                 });
                 let seconds = start.elapsed().as_secs_f64();
-                let (name, count) = (&job.name, job.cases.len());
-                let result = match found.len() {
-                    0 => "as expected".to_owned(),
-                    wrong => format!("{wrong} findings"),
-                };
-                println!("{seconds:>8.1} s  {name}: {count} cases, {result}");
+                let (name, cases, wrongs) = (&job.name, job.cases.len(), found.len());
+                println!("{seconds:>8.1} s  {name}: cases {cases}, findings {wrongs}");
                 wrong.lock().expect("no thread panics here").extend(found);
             }
         };
@@ -145,7 +144,7 @@ impl Bench {
         fs::create_dir_all(&folder)?;
         let mut server = Process::start(
             EXAMPLE,
-            shell::command(&self.server.to_string_lossy(), &["0", job.mode]).current_dir(&folder),
+            &mut shell::command(&self.server.to_string_lossy(), &["0", job.mode]),
             &folder.join("server.log"),
         )?;
         let address = server.line_after("listening on http://", START_TIME)?;
@@ -176,7 +175,9 @@ impl Bench {
     fn differences(&self, job: &Job, folder: &Path) -> Result<Vec<String>> {
         let mut script = self.testsuite.script(&report_script())?;
         script.arg("verdicts").arg(folder.join("reports"));
-        let outcomes = verdicts::parse_outcomes(&capture(&mut script)?.output)?;
+        let log = folder.join("verdicts.log");
+        let text = process::output("report.py", &mut script, &log, SCRIPT_TIME)?;
+        let outcomes = verdicts::parse_outcomes(&text)?;
         Ok(verdicts::differences(job, &self.expected, &outcomes))
     }
 }

@@ -33,9 +33,13 @@ impl Process {
                 .stderr(errors)
                 .spawn()
         });
+        let child = started.map_err(|error| {
+            let program = command.get_program().to_string_lossy();
+            format!("{name}: {program}: {error}")
+        })?;
         Ok(Self {
             name: name.to_owned(),
-            child: started.map_err(|error| format!("{name}: {error}"))?,
+            child,
             log: log.to_owned(),
         })
     }
@@ -124,6 +128,18 @@ pub(crate) fn run(name: &str, command: &mut Command, log: &Path, time: Duration)
     Process::start(name, command, log)?.finish(time)
 }
 
+/// The same, and what the command wrote.
+pub(crate) fn output(
+    name: &str,
+    command: &mut Command,
+    log: &Path,
+    time: Duration,
+) -> Result<String> {
+    let mut process = Process::start(name, command, log)?;
+    process.finish(time)?;
+    Ok(process.output())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the engine's clock is no concern of this tool"
@@ -169,7 +185,8 @@ mod tests {
     #[test]
     fn a_success_is_one_and_a_failure_shows_the_end_of_the_log() {
         let log = Log::new("failure");
-        run("it", &mut command("true", &[]), &log.0, LONG).unwrap();
+        let written = output("it", &mut command("echo", &["x"]), &log.0, LONG);
+        assert_eq!(written.unwrap(), "x\n");
         let script = "seq 20; echo oops >&2; exit 3";
         let error = start(&log, script).finish(LONG).unwrap_err().to_string();
         let start = format!(
@@ -178,6 +195,14 @@ mod tests {
         );
         assert!(error.starts_with(&start), "{error}");
         assert!(error.ends_with("\n  20\n  oops"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let log = Log::new("absent");
+        let error = run("it", &mut command("/no/such", &[]), &log.0, LONG).unwrap_err();
+        let start = "it: /no/such: No such file";
+        assert!(error.to_string().starts_with(start), "{error}");
     }
 
     #[test]
