@@ -8,6 +8,7 @@
     reason = "a command line tool talks on standard output"
 )]
 
+mod autobahn;
 mod bench;
 mod fuzz;
 mod icount;
@@ -22,8 +23,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [--full]             every test, in order; --full also fuzzes each target for 60 s
+  test [--full]             every test, in order; --full runs all of Autobahn's testsuite, not a
+                            sample of its slow cases, and fuzzes each target for 60 s
   tidy                      style, layering, dead files, links
+  autobahn [--full | --cases 1.*,9.7.6]
+                            Autobahn's testsuite for WebSocket alone
   bench [ARGS]              build the comparison harness and run it with ARGS
   fuzz TARGET --seconds N   fuzz one target for N seconds
   icount                    instructions per request, counted by callgrind";
@@ -35,6 +39,9 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Extent::Short),
         ["test", "--full"] => test::run(test::Extent::Full),
         ["tidy"] => tidy::run(),
+        ["autobahn", rest @ ..] => {
+            autobahn::Selection::parse(rest).and_then(|selection| autobahn::run(&selection))
+        }
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, seconds),
         ["icount"] => icount::run(),

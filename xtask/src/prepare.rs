@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::autobahn;
 use crate::shell::{self, Result, command, find_program};
 
 /// A program the tests start.
@@ -31,6 +32,11 @@ const TOOLS: &[Tool] = &[
         required: true,
     },
     Tool {
+        names: &["pip3"],
+        package: "python3-pip",
+        required: true,
+    },
+    Tool {
         names: &["wrk"],
         package: "wrk",
         required: true,
@@ -53,8 +59,13 @@ const TOOLS: &[Tool] = &[
 ];
 
 /// Makes sure that every required tool is there. Installs through apt as root; otherwise says by
-/// name what is absent, and fails.
+/// name what is absent, and fails. Autobahn's testsuite goes into the target folder.
 pub(crate) fn run() -> Result {
+    tools()?;
+    autobahn::prepare()
+}
+
+fn tools() -> Result {
     if missing(false).is_empty() {
         println!("all tools are there");
         return Ok(());

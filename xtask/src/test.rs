@@ -4,14 +4,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Result, cargo};
-use crate::{fuzz, prepare, tidy};
+use crate::{autobahn, fuzz, prepare, tidy};
 
 /// How much to test.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// What runs for every change.
     Short,
-    /// The same, and a while of fuzzing.
+    /// The same, with the slow cases of Autobahn's testsuite, and a while of fuzzing.
     Full,
 }
 
@@ -46,9 +46,14 @@ const STEPS: &[Step] = &[
 
 /// Runs the steps in order, stops at the first failure, and says what took how long.
 pub(crate) fn run(extent: Extent) -> Result {
-    let full: &[Step] = &[("fuzz", || fuzz::run_all(FUZZ_SECONDS))];
-    let more = if extent == Extent::Full { full } else { &[] };
-    let (times, result) = run_steps(STEPS.iter().chain(more));
+    let last: &[Step] = match extent {
+        Extent::Short => &[("autobahn", || autobahn::run(&autobahn::Selection::Sample))],
+        Extent::Full => &[
+            ("autobahn", || autobahn::run(&autobahn::Selection::All)),
+            ("fuzz", || fuzz::run_all(FUZZ_SECONDS)),
+        ],
+    };
+    let (times, result) = run_steps(STEPS.iter().chain(last));
     println!();
     for (name, time) in &times {
         println!("{:>8.1} s  {name}", time.as_secs_f64());
