@@ -8,12 +8,14 @@ mod connection;
 mod head;
 mod pieces;
 mod uri;
+mod websocket;
 
 pub use api::api_sequence;
 pub use chunked::chunked;
 pub use connection::connection;
 pub use head::head;
 pub use uri::uri;
+pub use websocket::{frames, handshake, messages};
 
 /// Patterns, a line each, and a path: the routing tree against a plain search. The tree is private
 /// to the crate, so this needs `--cfg fuzzing`, and does nothing without.

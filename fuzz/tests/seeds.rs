@@ -47,3 +47,18 @@ fn connection() {
 fn api_sequence() {
     replay("api_sequence", keirin_fuzz::api_sequence);
 }
+
+#[test]
+fn frames() {
+    replay("frames", keirin_fuzz::frames);
+}
+
+#[test]
+fn messages() {
+    replay("messages", keirin_fuzz::messages);
+}
+
+#[test]
+fn handshake() {
+    replay("handshake", keirin_fuzz::handshake);
+}

@@ -64,3 +64,56 @@ impl Deref for ClosePayload {
         &self.bytes[..usize::from(self.len)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads() {
+        for (payload, expected) in [
+            (&b""[..], Ok(None)),
+            (b"\x03", Err(WsError::CloseLength)),
+            (b"\x03\xe8", Ok(Some((1000, "")))),
+            (b"\x03\xe8bye", Ok(Some((1000, "bye")))),
+            (b"\x0b\xb8\xe2\x82\xac", Ok(Some((3000, "\u{20ac}")))),
+            (b"\x03\xe8\xe2\x82", Err(WsError::CloseReason)),
+            (b"\x03\xe8\xff", Err(WsError::CloseReason)),
+            (b"\x03\xed", Err(WsError::CloseCode)),
+            (b"\x03\xed\xff", Err(WsError::CloseCode)),
+            (b"\x00\x00", Err(WsError::CloseCode)),
+        ] {
+            assert_eq!(parse_close(payload), expected, "{payload:x?}");
+        }
+    }
+
+    /// Section 7.4 and the registry that it founded.
+    #[test]
+    fn every_code() {
+        let registered = [
+            1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+        ];
+        for code in 0..=u16::MAX {
+            let expected = registered.contains(&code) || (3000..5000).contains(&code);
+            let parsed = parse_close(&code.to_be_bytes()).is_ok();
+            assert_eq!(parsed, expected, "{code}");
+            assert_eq!(may_be_sent(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_cut_between_characters() {
+        for (reason, kept) in [
+            ("", 0),
+            ("gone", 4),
+            (&*"a".repeat(123), 123),
+            (&*"a".repeat(124), 123),
+            (&*"\u{e9}".repeat(62), 122),
+            (&*("a".to_owned() + &"\u{e9}".repeat(61)), 123),
+            (&*"\u{1f6b2}".repeat(40), 120),
+        ] {
+            let payload = ClosePayload::new(1001, reason);
+            assert_eq!(parse_close(&payload), Ok(Some((1001, &reason[..kept]))));
+        }
+    }
+}

@@ -220,3 +220,154 @@ pub fn encode_frame(out: &mut Vec<u8>, fin: bool, rsv1: bool, opcode: Opcode, pa
     encode(out, fin, rsv1, opcode, payload.len(), 0);
     out.extend_from_slice(payload);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<Option<FrameHeader>, WsError>;
+
+    /// The verdict on a growing prefix, and how many bytes it took. It does not change after.
+    #[track_caller]
+    fn verdict(bytes: &[u8], role: Role, rsv1_allowed: bool) -> (Outcome, usize) {
+        let mut verdict = (Ok(None), bytes.len());
+        for len in 0..=bytes.len() {
+            let outcome = parse_header(&bytes[..len], role, rsv1_allowed);
+            if verdict.0 == Ok(None) {
+                verdict = (outcome, len);
+            }
+            assert_eq!(outcome, verdict.0, "{len} bytes of {bytes:x?}");
+        }
+        verdict
+    }
+
+    /// Sections 5.1, 5.2 and 5.5 for the first two bytes, one sentence after the other.
+    fn first_errors(first: u8, second: u8, role: Role, rsv1_allowed: bool) -> Vec<WsError> {
+        let mut errors = Vec::new();
+        let opcode = first % 16;
+        if (3..=7).contains(&opcode) || opcode >= 11 {
+            errors.push(WsError::ReservedOpcode);
+        }
+        let rsv1_means_something = rsv1_allowed && (opcode == 1 || opcode == 2);
+        if first & 0x30 != 0 || (first & 0x40 != 0 && !rsv1_means_something) {
+            errors.push(WsError::ReservedBit);
+        }
+        if opcode >= 8 && first < 0x80 {
+            errors.push(WsError::ControlFragmented);
+        }
+        match role {
+            Role::Server if second < 0x80 => errors.push(WsError::Unmasked),
+            Role::Client if second >= 0x80 => errors.push(WsError::Masked),
+            _ => {}
+        }
+        if opcode >= 8 && second % 128 > 125 {
+            errors.push(WsError::ControlTooLong);
+        }
+        errors
+    }
+
+    #[test]
+    fn every_pair_of_first_bytes() {
+        let settings = [Role::Server, Role::Client].map(|role| [(role, false), (role, true)]);
+        for &(role, rsv1_allowed) in settings.as_flattened() {
+            for first in 0..=u8::MAX {
+                for second in 0..=u8::MAX {
+                    let rest: &[u8] = match second % 128 {
+                        126 => &[1, 0, 9, 9, 9, 9],
+                        127 => &[0, 0, 0, 0, 0, 1, 0, 0, 9, 9, 9, 9],
+                        _ => &[9, 9, 9, 9],
+                    };
+                    let bytes = [&[first, second], rest].concat();
+                    let (outcome, _) = verdict(&bytes, role, rsv1_allowed);
+                    let errors = first_errors(first, second, role, rsv1_allowed);
+                    match outcome {
+                        Err(error) => assert_eq!(Some(&error), errors.first(), "{bytes:x?}"),
+                        Ok(header) => {
+                            assert_eq!(errors, [], "{bytes:x?}");
+                            let header = header.expect("enough bytes");
+                            assert_eq!(header.fin, first >= 0x80);
+                            assert_eq!(header.rsv1, first & 0x40 != 0);
+                            assert_eq!(header.opcode as u8, first % 16);
+                            assert_eq!(header.mask, (second >= 0x80).then_some([9; 4]));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Errors that show before the header ends are told then.
+    #[test]
+    fn lengths_in_their_shortest_form_only() {
+        let forms = |form: u8, length: &[u8]| [&[0x82, form], length].concat();
+        let error = Err(WsError::Length);
+        for (bytes, expected, after) in [
+            (forms(0, &[]), Ok(0), 2),
+            (forms(125, &[]), Ok(125), 2),
+            (forms(126, &[0, 125]), error, 4),
+            (forms(126, &[0, 126]), Ok(126), 4),
+            (forms(126, &[0, 0]), error, 4),
+            (forms(126, &[255, 255]), Ok(65_535), 4),
+            (forms(127, &[0, 0, 0, 0, 0, 0, 255, 255]), error, 8),
+            (forms(127, &[0, 0, 0, 0, 0, 0, 0, 1]), error, 8),
+            (forms(127, &[0, 0, 0, 0, 0, 1, 0, 0]), Ok(65_536), 10),
+            (
+                forms(127, &[127, 255, 255, 255, 255, 255, 255, 255]),
+                Ok(u64::MAX >> 1),
+                10,
+            ),
+            (forms(127, &[128, 0, 0, 0, 0, 0, 0, 0]), error, 3),
+            (forms(127, &[255, 0, 0, 0, 0, 0, 0, 1]), error, 3),
+        ] {
+            let (outcome, len) = verdict(&bytes, Role::Client, false);
+            let length = outcome.map(|header| header.expect("all there").payload_bytes);
+            assert_eq!((length, len), (expected, after), "{bytes:x?}");
+        }
+        assert_eq!(
+            verdict(&[0x89, 126], Role::Client, false),
+            (Err(WsError::ControlTooLong), 2)
+        );
+    }
+
+    #[test]
+    fn what_is_encoded_is_parsed() {
+        use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
+        for len in [0, 1, 124, 125, 126, 127, 65_535, 65_536, 70_000] {
+            let payload = vec![0x5a; len];
+            for opcode in [Continuation, Text, Binary, Close, Ping, Pong] {
+                if opcode.is_control() && len > CONTROL_BYTES_MAX {
+                    continue;
+                }
+                let rsv1 = matches!(opcode, Text | Binary);
+                let fin = opcode.is_control();
+                for mask in [None, Some([1, 2, 3, 4])] {
+                    let mut out = b"before".to_vec();
+                    let role = match mask {
+                        Some(mask) => {
+                            encode_masked(&mut out, fin, rsv1, opcode, &payload, mask);
+                            Role::Server
+                        }
+                        None => {
+                            encode_frame(&mut out, fin, rsv1, opcode, &payload);
+                            Role::Client
+                        }
+                    };
+                    let out = &mut out[b"before".len()..];
+                    let header = parse_header(out, role, true).unwrap().unwrap();
+                    let header_bytes = header.header_bytes;
+                    let expected = FrameHeader {
+                        fin,
+                        rsv1,
+                        opcode,
+                        mask,
+                        payload_bytes: len as u64,
+                        header_bytes: out.len() - len,
+                    };
+                    assert_eq!(header, expected);
+                    mask::apply(&mut out[header_bytes..], mask.unwrap_or_default(), 0);
+                    assert!(out[header_bytes..] == payload, "{opcode:?} of {len}");
+                }
+            }
+        }
+    }
+}

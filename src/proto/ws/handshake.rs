@@ -193,3 +193,162 @@ fn are_protocols(head: &Head<'_>) -> bool {
             is_token(protocol) && !protocols(head).take(index).any(|other| other == protocol)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::http1::head::{HeadLimits, HeaderSlots, parse};
+
+    const LIMITS: HeadLimits = HeadLimits {
+        head_bytes_max: 4096,
+        header_count_max: 20,
+        target_bytes_max: 100,
+    };
+
+    /// The headers of the example in section 1.3.
+    const EXAMPLE: &str = "Host: server.example.com\r\n\
+        Upgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\
+        Origin: http://example.com\r\n\
+        Sec-WebSocket-Protocol: chat, superchat\r\n";
+
+    #[track_caller]
+    fn with<R>(line: &str, headers: &str, look: impl FnOnce(&Head<'_>) -> R) -> R {
+        let bytes = format!("{line}\r\n{headers}\r\n");
+        let mut slots = HeaderSlots::default();
+        let head = parse(bytes.as_bytes(), &mut slots, &LIMITS);
+        look(&head.expect("well formed").expect("whole"))
+    }
+
+    #[track_caller]
+    fn expect(line: &str, headers: &str, expected: Result<(), HandshakeError>) {
+        let outcome = with(line, headers, |head| check(head).map(|_| ()));
+        assert_eq!(outcome, expected, "{line}: {headers}");
+    }
+
+    const LINE: &str = "GET /chat HTTP/1.1";
+
+    /// The example with one piece of it exchanged for another.
+    #[track_caller]
+    fn expect_with(from: &str, to: &str, expected: Result<(), HandshakeError>) {
+        assert!(EXAMPLE.contains(from), "{from}");
+        expect(LINE, &EXAMPLE.replace(from, to), expected);
+    }
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        with(LINE, EXAMPLE, |head| {
+            let handshake = check(head).expect("it is the example");
+            assert_eq!(&handshake.accept(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+            assert_eq!(handshake.key(), b"dGhlIHNhbXBsZSBub25jZQ==");
+            assert_eq!(handshake.origin(), Some(&b"http://example.com"[..]));
+            let protocols = handshake.protocols().collect::<Vec<_>>();
+            assert_eq!(protocols, [&b"chat"[..], b"superchat"]);
+            assert_eq!(handshake.extensions().count(), 0);
+        });
+    }
+
+    #[test]
+    fn lists_are_read_over_several_headers() {
+        let more = "sec-websocket-PROTOCOL: third\r\n\
+            Sec-WebSocket-Extensions: a; b=1, c\r\n\
+            SEC-WEBSOCKET-EXTENSIONS: d\r\n";
+        with(LINE, &(EXAMPLE.to_owned() + more), |head| {
+            let handshake = check(head).expect("well formed");
+            let protocols = handshake.protocols().collect::<Vec<_>>();
+            assert_eq!(protocols, [&b"chat"[..], b"superchat", b"third"]);
+            let extensions = handshake.extensions().collect::<Vec<_>>();
+            assert_eq!(extensions, [&b"a; b=1, c"[..], b"d"]);
+        });
+    }
+
+    #[test]
+    fn upgrade_and_connection_are_lists_in_any_case() {
+        for (from, to) in [
+            ("Upgrade: websocket", "UPGRADE: WebSocket"),
+            ("Upgrade: websocket", "Upgrade: h2c , websocket"),
+            ("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket"),
+            ("Connection: Upgrade", "Connection: keep-alive,upgrade"),
+            (
+                "Connection: Upgrade",
+                "Connection: keep-alive\r\nConnection: UPGRADE",
+            ),
+        ] {
+            expect_with(from, to, Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        use HandshakeError as E;
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let twice = key.repeat(2);
+        for (from, to, error) in [
+            ("Upgrade: websocket\r\n", "", E::NotAnUpgrade),
+            ("websocket", "websockets", E::Upgrade),
+            ("websocket", "h2c", E::Upgrade),
+            ("Connection: Upgrade\r\n", "", E::Connection),
+            (
+                "Connection: Upgrade",
+                "Connection: keep-alive",
+                E::Connection,
+            ),
+            (
+                "Connection: Upgrade",
+                "Connection: x-upgrade",
+                E::Connection,
+            ),
+            ("Sec-WebSocket-Version: 13\r\n", "", E::Version),
+            (": 13", ": 8", E::Version),
+            (": 13", ": 013", E::Version),
+            (": 13", ": 13, 8", E::Version),
+            (": 13", ": 13\r\nSec-WebSocket-Version: 13", E::Version),
+            (key, "", E::Key),
+            (key, &twice, E::Key),
+            ("ZQ==", "ZQ=", E::Key),
+            ("ZQ==", "ZR==", E::Key),
+            ("ZQ==", "ZQZQ", E::Key),
+            ("ZQ==", "Z===", E::Key),
+            ("dGhl", "dG-l", E::Key),
+            ("dGhl", "", E::Key),
+            ("dGhl", "dGhldGhl", E::Key),
+            ("chat, super", "chat, chat, super", E::Protocol),
+            ("superchat", "chat", E::Protocol),
+            ("chat, super", "chat,, super", E::Protocol),
+            ("chat, superchat", "", E::Protocol),
+            ("chat, superchat", "chat superchat", E::Protocol),
+            ("chat, superchat", "\"chat\"", E::Protocol),
+            (
+                "Origin: http://example.com",
+                "Origin: http://example.com\r\nOrigin: null",
+                E::Origin,
+            ),
+            ("Upgrade: w", "Content-Length: 1\r\nUpgrade: w", E::Body),
+            (
+                "Upgrade: w",
+                "Transfer-Encoding: chunked\r\nUpgrade: w",
+                E::Body,
+            ),
+        ] {
+            expect_with(from, to, Err(error));
+        }
+        expect_with("Upgrade: w", "Content-Length: 0\r\nUpgrade: w", Ok(()));
+        expect("POST / HTTP/1.1", EXAMPLE, Err(E::Method));
+        expect("HEAD / HTTP/1.1", EXAMPLE, Err(E::Method));
+        expect("GET / HTTP/1.0", EXAMPLE, Err(E::HttpVersion));
+        expect("POST / HTTP/1.1", "Host: a\r\n", Err(E::NotAnUpgrade));
+    }
+
+    #[test]
+    fn the_number_of_protocols_on_both_sides_of_its_limit() {
+        let offer = |count: usize| {
+            let names: Vec<String> = (0..count).map(|index| format!("p{index}")).collect();
+            EXAMPLE.replace("chat, superchat", &names.join(","))
+        };
+        expect(LINE, &offer(PROTOCOLS_MAX), Ok(()));
+        let error = Err(HandshakeError::Protocol);
+        expect(LINE, &offer(PROTOCOLS_MAX + 1), error);
+    }
+}

@@ -115,3 +115,56 @@ fn spread(mask: u32) -> u8x16 {
     }
     u8x16::new(lanes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    /// Section 5.3, to the letter.
+    fn slow(bytes: &[u8], mask: [u8; 4], phase: usize) -> Vec<u8> {
+        let masked = |(index, byte): (usize, &u8)| byte ^ mask[(index + phase) % 4];
+        bytes.iter().enumerate().map(masked).collect()
+    }
+
+    #[test]
+    fn every_length_and_phase() {
+        let plain: Vec<u8> = (0..=255).cycle().take(300).collect();
+        for len in 0..plain.len() {
+            for phase in 0..8 {
+                let mut bytes = plain[..len].to_vec();
+                apply(&mut bytes, MASK, phase);
+                assert_eq!(bytes, slow(&plain[..len], MASK, phase), "{len}, {phase}");
+                apply(&mut bytes, MASK, phase);
+                assert_eq!(bytes, plain[..len], "back again: {len}, {phase}");
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_join() {
+        let plain: Vec<u8> = (0..100).collect();
+        for cut in 0..plain.len() {
+            let mut bytes = plain.clone();
+            let (front, back) = bytes.split_at_mut(cut);
+            apply(front, MASK, 0);
+            apply(back, MASK, cut);
+            assert_eq!(bytes, slow(&plain, MASK, 0), "{cut}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_seen_behind_the_mask() {
+        for len in 0..150 {
+            let mut bytes = slow(&vec![0x7f; len], MASK, 0);
+            assert!(apply_looking(&mut bytes, MASK, 0), "{len}");
+            for at in 0..len {
+                let mut plain = vec![0x7f; len];
+                plain[at] = 0x80;
+                let mut bytes = slow(&plain, MASK, 0);
+                assert!(!apply_looking(&mut bytes, MASK, 0), "{at} of {len}");
+            }
+        }
+    }
+}

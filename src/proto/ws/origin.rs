@@ -67,3 +67,82 @@ fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
         _ => (authority, b""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_host() {
+        for (origin, host, expected) in [
+            ("http://example.com", "example.com", true),
+            ("https://example.com", "example.com", true),
+            ("HTTPS://Example.COM", "example.com", true),
+            ("http://example.com", "example.com:80", true),
+            ("https://example.com", "example.com:443", true),
+            ("https://example.com:443", "example.com", true),
+            ("http://example.com:8080", "example.com:8080", true),
+            ("http://[::1]:3000", "[::1]:3000", true),
+            ("http://[::1]", "[::1]", true),
+            ("http://[::1]", "[::1]:80", true),
+            ("http://example.com", "example.com:", true),
+            ("https://example.com", "example.com:80", false),
+            ("http://example.com:8080", "example.com", false),
+            ("http://example.com", "example.com:8080", false),
+            ("http://evil.com", "example.com", false),
+            ("http://example.com.evil.com", "example.com", false),
+            ("http://evilexample.com", "example.com", false),
+            ("http://example.com@evil.com", "example.com", false),
+            ("http://evil.com/example.com", "example.com", false),
+            ("http://example.com/", "example.com", false),
+            ("http://[::1]", "[::2]", false),
+            ("http://[::1]", "[:", false),
+            ("ws://example.com", "example.com", false),
+            ("file://example.com", "example.com", false),
+            ("chrome-extension://example.com", "example.com", false),
+            ("example.com", "example.com", false),
+            ("http:example.com", "example.com", false),
+            ("http://", "", false),
+            ("http://:80", ":80", false),
+            ("", "", false),
+            ("null", "null", false),
+        ] {
+            let allowed = OriginPolicy::SameHost.allows(Some(origin.as_bytes()), host.as_bytes());
+            assert_eq!(allowed, expected, "{origin} to {host}");
+        }
+    }
+
+    #[test]
+    fn a_list() {
+        let listed = ["https://example.com", "http://localhost:3000", "null"];
+        let policy = OriginPolicy::List(listed.map(Box::from).to_vec());
+        for (origin, expected) in [
+            ("https://example.com", true),
+            ("https://EXAMPLE.com", true),
+            ("http://localhost:3000", true),
+            ("http://example.com", false),
+            ("https://example.com:443", false),
+            ("https://example.com.evil.com", false),
+            ("http://localhost", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let allowed = policy.allows(Some(origin.as_bytes()), b"example.com");
+            assert_eq!(allowed, expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn any_page_and_no_page() {
+        for origin in [&b"null"[..], b"http://evil.com", b"\xff"] {
+            assert!(OriginPolicy::Any.allows(Some(origin), b"example.com"));
+        }
+        for policy in [
+            OriginPolicy::SameHost,
+            OriginPolicy::List(Vec::new()),
+            OriginPolicy::Any,
+        ] {
+            assert!(policy.allows(None, b"example.com"), "{policy:?}");
+        }
+    }
+}
