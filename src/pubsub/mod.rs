@@ -18,6 +18,8 @@ mod broker;
 mod filter;
 mod hub;
 mod message;
+#[cfg(any(test, fuzzing))]
+mod model;
 mod pending;
 mod subscriptions;
 mod topics;
