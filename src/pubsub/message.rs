@@ -27,8 +27,12 @@ pub struct Message {
     text: bool,
     compress: bool,
     origin: Origin,
-    forms: [OnceLock<Box<[u8]>>; Class::COUNT],
+    plain: Form,
+    /// By the other classes, for messages that somebody wants in one of them.
+    others: OnceLock<Box<[Form; Class::COUNT - 1]>>,
 }
+
+type Form = OnceLock<Box<[u8]>>;
 
 /// How a message is encoded for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,8 @@ impl Message {
             text: publication.text,
             compress: publication.compress,
             origin,
-            forms: [const { OnceLock::new() }; Class::COUNT],
+            plain: Form::new(),
+            others: OnceLock::new(),
         })
     }
 
@@ -93,12 +98,11 @@ impl Message {
         class: Class,
         encode: impl FnOnce(&Self, Class) -> Box<[u8]>,
     ) -> &[u8] {
-        let class = if class.is_deflate() && !self.compress {
-            Class::PLAIN
-        } else {
-            class
-        };
-        self.forms[usize::from(class.0)].get_or_init(|| encode(self, class))
+        if class == Class::PLAIN || (class.is_deflate() && !self.compress) {
+            return self.plain.get_or_init(|| encode(self, Class::PLAIN));
+        }
+        let others = self.others.get_or_init(Box::default);
+        others[usize::from(class.0) - 1].get_or_init(|| encode(self, class))
     }
 }
 
