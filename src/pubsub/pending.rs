@@ -263,6 +263,16 @@ impl Pending {
         &self.assembly.bytes[start..end]
     }
 
+    /// What the lists have memory for.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.trie.nodes.capacity() * size_of::<Node>()
+            + self.trie.messages.capacity() * size_of::<Arc<Message>>()
+            + self.assembly.bytes.capacity()
+            + self.assembly.batches.capacity() * size_of::<Batch>()
+            + self.assembly.messages.capacity() * size_of::<u32>()
+    }
+
     /// The messages of a list, in order.
     pub(super) fn messages(&self, path: Path) -> impl Iterator<Item = &Arc<Message>> {
         let mut list: Vec<u32> = self.trie.list(path).collect();
