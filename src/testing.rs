@@ -12,6 +12,7 @@ use crate::engine::{self, State};
 use crate::net::driver::{Driver, Ready, Waker};
 use crate::net::memory::{MemoryDriver, Wire};
 use crate::observe::{Counts, Record};
+pub use crate::pubsub::Fanout;
 use crate::pubsub::Hub;
 
 /// Names a client of a [`Sim`].

@@ -213,3 +213,100 @@ fn split_level(text: &str) -> (&str, Option<&str>) {
         None => (text, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(patterns: &[&str], topic: &str) -> Vec<usize> {
+        let mut map = PatternMap::default();
+        for (value, pattern) in patterns.iter().enumerate() {
+            map.insert(Filter::pattern(pattern).unwrap().as_str(), value);
+        }
+        let mut found = Vec::new();
+        map.find(topic, &mut |value| found.push(*value));
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn a_topic_has_1_to_65535_bytes() {
+        assert_eq!(Filter::topic(""), Err(TopicError::Empty));
+        assert!(Filter::topic("x").is_ok());
+        assert!(Filter::topic(&"x".repeat(65_535)).is_ok());
+        assert_eq!(Filter::topic(&"x".repeat(65_536)), Err(TopicError::TooLong));
+        let bytes = "é".repeat(32_768);
+        assert_eq!(
+            Filter::topic(&bytes),
+            Err(TopicError::TooLong),
+            "bytes count"
+        );
+        assert_eq!(Filter::pattern(""), Err(TopicError::Empty));
+        assert_eq!(
+            Filter::pattern(&"x".repeat(65_536)),
+            Err(TopicError::TooLong)
+        );
+    }
+
+    #[test]
+    fn a_pattern_has_at_most_128_levels() {
+        let deepest = "/".repeat(127);
+        assert!(Filter::pattern(&deepest).is_ok());
+        assert_eq!(
+            Filter::pattern(&(deepest.clone() + "/")),
+            Err(TopicError::TooDeep)
+        );
+        assert!(Filter::topic(&(deepest.clone() + "/")).is_ok());
+        assert_eq!(found(&[&deepest], &deepest), [0]);
+        let deep = "/".repeat(65_535);
+        assert_eq!(found(&["#", &deepest, "+/+/#"], &deep), [0, 2]);
+    }
+
+    #[test]
+    fn wildcards_stand_alone_and_the_rest_comes_last() {
+        for good in ["#", "+", "a/+/b", "a/#", "/", "+/+/#", "a//#", "$x/+"] {
+            assert!(Filter::pattern(good).is_ok(), "{good}");
+        }
+        for bad in ["a+", "+a", "a#", "#/a", "a/#/b", "##", "+#", "#/", "a/b+/c"] {
+            assert_eq!(Filter::pattern(bad), Err(TopicError::Wildcard), "{bad}");
+            assert!(Filter::topic(bad).is_ok(), "{bad} is a topic");
+        }
+    }
+
+    /// The cases of MQTT 5.0, 4.7.1, but for topics that begin with `$`.
+    #[test]
+    fn patterns_match_as_in_mqtt() {
+        let patterns = ["sport/tennis/player1/#", "sport/#", "#"];
+        assert_eq!(found(&patterns, "sport/tennis/player1"), [0, 1, 2]);
+        assert_eq!(found(&patterns, "sport/tennis/player1/ranking"), [0, 1, 2]);
+        assert_eq!(found(&patterns, "sport/tennis/player10"), [1, 2]);
+        assert_eq!(found(&patterns, "sport"), [1, 2]);
+        assert_eq!(found(&patterns, "sports"), [2]);
+        let patterns = ["sport/+", "sport/tennis/+", "+/+", "/+", "+"];
+        assert_eq!(found(&patterns, "sport/tennis/player1"), [1]);
+        assert_eq!(found(&patterns, "sport"), [4]);
+        assert_eq!(found(&patterns, "sport/"), [0, 2]);
+        assert_eq!(found(&patterns, "/finance"), [2, 3]);
+        assert_eq!(found(&["+/monitor", "+"], "a+b"), [1]);
+        assert_eq!(found(&["+", "#"], "+"), [0, 1]);
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing_behind() {
+        let patterns = ["a/b/c", "a/b", "a/#", "+/b", "#", "+", "a/+/c"];
+        let mut map = PatternMap::default();
+        for pattern in patterns {
+            map.insert(pattern, pattern);
+        }
+        assert_eq!(map.remove("a"), None);
+        assert_eq!(map.remove("a/b/c/d"), None);
+        assert_eq!(map.remove("+/#"), None);
+        for pattern in patterns {
+            assert!(!map.is_empty());
+            assert_eq!(map.get(pattern), Some(&pattern));
+            assert_eq!(map.remove(pattern), Some(pattern));
+            assert_eq!(map.get(pattern), None);
+        }
+        assert!(map.is_empty());
+    }
+}

@@ -27,8 +27,12 @@ pub struct Message {
     text: bool,
     compress: bool,
     origin: Origin,
-    forms: [OnceLock<Box<[u8]>>; Class::COUNT],
+    plain: Form,
+    /// By the other classes, for messages that somebody wants in one of them.
+    others: OnceLock<Box<[Form; Class::COUNT - 1]>>,
 }
+
+type Form = OnceLock<Box<[u8]>>;
 
 /// How a message is encoded for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,8 @@ impl Message {
             text: publication.text,
             compress: publication.compress,
             origin,
-            forms: [const { OnceLock::new() }; Class::COUNT],
+            plain: Form::new(),
+            others: OnceLock::new(),
         })
     }
 
@@ -98,12 +103,11 @@ impl Message {
         class: Class,
         encode: impl FnOnce(&Self, Class) -> Box<[u8]>,
     ) -> &[u8] {
-        let class = if class.is_deflate() && !self.compress {
-            Class::PLAIN
-        } else {
-            class
-        };
-        self.forms[usize::from(class.0)].get_or_init(|| encode(self, class))
+        if class == Class::PLAIN || (class.is_deflate() && !self.compress) {
+            return self.plain.get_or_init(|| encode(self, Class::PLAIN));
+        }
+        let others = self.others.get_or_init(Box::default);
+        others[usize::from(class.0) - 1].get_or_init(|| encode(self, class))
     }
 }
 
@@ -157,5 +161,66 @@ impl<'a> Draft<'a> {
     pub(super) fn message(&mut self) -> &Arc<Message> {
         self.message
             .get_or_insert_with(|| Message::new(self.publication, self.origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(compress: bool) -> Arc<Message> {
+        let publication = Publication {
+            topic: "news/é",
+            payload: b"payload",
+            text: true,
+            compress,
+        };
+        Message::new(&publication, Origin::from_bits(7))
+    }
+
+    #[test]
+    fn a_message_is_what_was_published() {
+        let message = message(true);
+        assert_eq!(message.topic(), "news/é");
+        assert_eq!(message.payload(), b"payload");
+        assert!(message.is_text() && message.is_compressible());
+        assert_eq!(message.origin().to_bits(), 7);
+        assert_eq!(message.publication().topic, "news/é");
+    }
+
+    #[test]
+    fn each_class_is_encoded_once() {
+        let message = message(true);
+        let mut classes = vec![Class::PLAIN, Class::BROTLI];
+        classes.extend((9..=15).map(Class::deflate));
+        for round in 0..2 {
+            for class in &classes {
+                let form = message.form(*class, |_, class| {
+                    assert_eq!(round, 0, "{class:?} is there already");
+                    Box::from([class.0])
+                });
+                assert_eq!(form, [class.0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_compressed_goes_out_plain() {
+        let message = message(false);
+        let form = |class: Class| message.form(class, |_, class| Box::from([class.0]));
+        for window_bits in 9..=15 {
+            assert_eq!(form(Class::deflate(window_bits)), [Class::PLAIN.0]);
+        }
+        assert_eq!(form(Class::BROTLI), [Class::BROTLI.0], "its frames differ");
+    }
+
+    #[test]
+    fn a_class_knows_its_window() {
+        assert_eq!(Class::PLAIN.window_bits(), None);
+        assert_eq!(Class::BROTLI.window_bits(), None);
+        assert_eq!(Class::deflate(9).window_bits(), Some(9));
+        assert_eq!(Class::deflate(15).window_bits(), Some(15));
+        assert!(std::panic::catch_unwind(|| Class::deflate(8)).is_err());
+        assert!(std::panic::catch_unwind(|| Class::deflate(16)).is_err());
     }
 }

@@ -15,14 +15,20 @@
 //!   same time meet is open, and the counts that [`Published`] reports are a snapshot.
 
 mod broker;
+#[cfg(feature = "testing")]
+mod fanout;
 mod filter;
 mod hub;
 mod message;
+#[cfg(any(test, fuzzing))]
+mod model;
 mod pending;
 mod subscriptions;
 mod topics;
 
 pub use broker::{Broker, BrokerError, InProcessBroker, Inlet, InletError, Origin};
+#[cfg(feature = "testing")]
+pub use fanout::Fanout;
 pub use filter::{Filter, TopicError};
 pub(crate) use hub::{Full, Hub, Post};
 pub(crate) use message::Class;

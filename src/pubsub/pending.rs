@@ -161,31 +161,32 @@ impl Pending {
             trie,
             ..
         } = self;
-        // The latest step in the trie; most subscribers take the same as the one before.
-        let (mut from, mut to) = (NONE, NONE);
-        for member in members {
-            let word = &mut words[member.subscriber as usize];
-            if *word != from {
-                if *word & HELD != 0 {
-                    continue;
-                }
-                if *word & FULL != 0 {
-                    *word |= HELD;
-                    held.push(member.subscriber);
-                    spread.matched += 1;
-                    spread.dropped += 1;
-                    continue;
-                }
-                let Some(child) = trie.step(*word) else {
-                    continue;
-                };
-                (from, to) = (*word, child);
+        // Most subscribers take the same step in the trie as the one before.
+        let mut rest = members;
+        while let Some(first) = rest.first() {
+            let from = words[first.subscriber as usize];
+            let is_full = from & (FULL | HELD) == FULL;
+            let to = if is_full {
+                Some(from | HELD)
+            } else if from & HELD != 0 {
+                None
+            } else {
+                trie.step(from)
+            };
+            let alike = take_steps(words, rest, from, to.unwrap_or(from));
+            let (taken, others) = rest.split_at(alike);
+            rest = others;
+            if to.is_none() {
+                continue;
             }
-            if from == EMPTY {
-                dirty.push(member.subscriber);
+            spread.matched += alike;
+            let taken = taken.iter().map(|member| member.subscriber);
+            if is_full {
+                spread.dropped += alike;
+                held.extend(taken);
+            } else if from == EMPTY {
+                dirty.extend(taken);
             }
-            *word = to;
-            spread.matched += 1;
         }
     }
 
@@ -262,6 +263,16 @@ impl Pending {
         &self.assembly.bytes[start..end]
     }
 
+    /// What the lists have memory for.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.trie.nodes.capacity() * size_of::<Node>()
+            + self.trie.messages.capacity() * size_of::<Arc<Message>>()
+            + self.assembly.bytes.capacity()
+            + self.assembly.batches.capacity() * size_of::<Batch>()
+            + self.assembly.messages.capacity() * size_of::<u32>()
+    }
+
     /// The messages of a list, in order.
     pub(super) fn messages(&self, path: Path) -> impl Iterator<Item = &Arc<Message>> {
         let mut list: Vec<u32> = self.trie.list(path).collect();
@@ -269,6 +280,20 @@ impl Pending {
         list.into_iter()
             .map(|message| &self.trie.messages[message as usize])
     }
+}
+
+/// Moves the first members that are at `from` to `to`; returns how many.
+#[inline]
+fn take_steps(words: &mut [u32], members: &[Member], from: u32, to: u32) -> usize {
+    let differs = |member: &Member| {
+        let word = &mut words[member.subscriber as usize];
+        let differs = *word != from;
+        if !differs {
+            *word = to;
+        }
+        differs
+    };
+    members.iter().position(differs).unwrap_or(members.len())
 }
 
 impl Trie {

@@ -278,3 +278,301 @@ impl Drop for Topics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pubsub::model::{Random, publication};
+
+    struct Worker {
+        topics: Topics,
+        encoded: usize,
+    }
+
+    impl Worker {
+        fn new() -> Self {
+            Self {
+                topics: Topics::new(Hub::new(1, None), 0),
+                encoded: 0,
+            }
+        }
+
+        fn subscribe(&mut self, socket: Id, topic: &str) {
+            let change = self.topics.subscribe(socket, Filter::topic(topic).unwrap());
+            assert!(change.is_some());
+        }
+
+        fn publish(&mut self, topic: &str, payload: &[u8]) -> (usize, usize) {
+            let published = self.topics.publish(&publication(topic, payload), None);
+            let Published { matched, dropped } = published.unwrap();
+            (matched, dropped)
+        }
+
+        fn bytes(&mut self, path: Path) -> Vec<u8> {
+            let encode = |message: &Message, _| {
+                self.encoded += 1;
+                message.payload().into()
+            };
+            self.topics.bytes(path, Class::PLAIN, encode).to_vec()
+        }
+
+        fn drain(&mut self) -> Vec<(Id, Vec<u8>)> {
+            let mut drained = Vec::new();
+            while let Some((socket, path)) = self.topics.next_pending() {
+                drained.push((socket, self.bytes(path)));
+            }
+            drained
+        }
+    }
+
+    fn socket(slot: u32) -> Id {
+        Id::new(slot, 0, 1)
+    }
+
+    #[test]
+    fn what_is_pending_goes_before_what_is_sent_directly() {
+        let mut worker = Worker::new();
+        worker.subscribe(socket(1), "a");
+        worker.subscribe(socket(2), "a");
+        assert_eq!(worker.topics.take_pending(socket(1)), None);
+        worker.publish("a", b"1");
+        let path = worker.topics.take_pending(socket(1)).unwrap();
+        assert_eq!(worker.bytes(path), b"1");
+        assert_eq!(worker.topics.take_pending(socket(1)), None);
+        worker.publish("a", b"2");
+        let expected = [(socket(1), b"2".to_vec()), (socket(2), b"12".to_vec())];
+        assert_eq!(worker.drain(), expected);
+        assert_eq!(worker.encoded, 2);
+        assert!(!worker.topics.has_pending());
+    }
+
+    #[test]
+    fn a_closed_socket_gets_nothing_and_neither_does_its_successor() {
+        let mut worker = Worker::new();
+        worker.subscribe(socket(1), "a");
+        worker.publish("a", b"1");
+        worker.topics.close(socket(1), |_| ());
+        assert_eq!(worker.publish("a", b"2"), (0, 0));
+        let successor = Id::new(1, 0, 2);
+        worker.subscribe(successor, "a");
+        worker.topics.set_full(socket(1), true);
+        assert_eq!(worker.publish("a", b"3"), (1, 0));
+        worker.topics.close(socket(1), |_| panic!("it is closed"));
+        assert_eq!(worker.drain(), [(successor, b"3".to_vec())]);
+    }
+
+    #[test]
+    fn a_full_socket_drops_until_it_is_not() {
+        let mut worker = Worker::new();
+        worker.subscribe(socket(1), "a");
+        let pattern = Filter::pattern("+").unwrap();
+        worker.topics.subscribe(socket(1), pattern);
+        worker.publish("a", b"1");
+        worker.topics.set_full(socket(1), true);
+        assert_eq!(
+            worker.publish("a", b"2"),
+            (1, 1),
+            "once, though it matches twice"
+        );
+        worker.topics.set_full(socket(1), false);
+        assert_eq!(worker.publish("a", b"3"), (1, 0));
+        assert_eq!(worker.drain(), [(socket(1), b"13".to_vec())]);
+        let mut dropped = Vec::new();
+        assert_eq!(worker.topics.take_dropped(&mut dropped), 0);
+        assert_eq!(dropped.len(), 1);
+        assert_eq!(dropped[0].socket, socket(1));
+        assert_eq!(dropped[0].message.payload(), b"2");
+    }
+
+    #[test]
+    fn the_list_of_what_was_dropped_is_bounded_by_its_length() {
+        let mut worker = Worker::new();
+        worker.subscribe(socket(1), "a");
+        worker.topics.set_full(socket(1), true);
+        let mut dropped = Vec::new();
+        for (count, unlisted) in [(DROPPED_MAX, 0), (DROPPED_MAX + 1, 1)] {
+            for _ in 0..count {
+                assert_eq!(worker.publish("a", b""), (1, 1));
+            }
+            assert_eq!(worker.topics.take_dropped(&mut dropped), unlisted);
+            assert_eq!(dropped.len(), DROPPED_MAX);
+            dropped.clear();
+        }
+    }
+
+    #[test]
+    fn the_list_of_what_was_dropped_is_bounded_by_its_bytes() {
+        let mut worker = Worker::new();
+        worker.subscribe(socket(1), "a");
+        worker.topics.set_full(socket(1), true);
+        let half = vec![0; DROPPED_BYTES_MAX / 2];
+        let mut dropped = Vec::new();
+        for (last, listed) in [(&half[1..], 3), (&half[..], 2)] {
+            for payload in [&half[..], last, &half[..]] {
+                worker.publish("a", payload);
+            }
+            assert_eq!(worker.topics.take_dropped(&mut dropped), 3 - listed);
+            assert_eq!(dropped.len(), listed);
+            dropped.clear();
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_due() {
+        for (payload, is_due) in [(65_535 - 64, false), (65_536 - 64, true)] {
+            let mut worker = Worker::new();
+            worker.subscribe(socket(1), "a");
+            worker.publish("a", &vec![0; payload]);
+            assert_eq!(worker.topics.is_due(), is_due, "{payload}");
+            worker.drain();
+            assert!(!worker.topics.is_due());
+            let halves = [payload / 2, payload - payload / 2 - 64];
+            for half in halves {
+                assert!(!worker.topics.is_due());
+                worker.publish("a", &vec![0; half]);
+            }
+            assert_eq!(
+                worker.topics.is_due(),
+                is_due,
+                "twice about half of {payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_short_lists_are_due() {
+        let mut worker = Worker::new();
+        for slot in 0..256 {
+            worker.subscribe(socket(slot), &slot.to_string());
+        }
+        // 4 MiB in 256 messages.
+        let payload = vec![0; (16 << 10) - 64];
+        for slot in 0..256 {
+            assert!(!worker.topics.is_due(), "{slot}");
+            worker.publish(&slot.to_string(), &payload);
+        }
+        assert!(worker.topics.is_due());
+        worker.drain();
+        for slot in 0..255 {
+            worker.publish(&slot.to_string(), &payload);
+        }
+        worker.publish("255", &payload[1..]);
+        assert!(!worker.topics.is_due(), "a byte less");
+    }
+
+    #[test]
+    fn many_different_lists_are_due() {
+        let mut worker = Worker::new();
+        for slot in 0..256 {
+            worker.subscribe(socket(slot), &slot.to_string());
+            worker.subscribe(socket(slot), "all");
+        }
+        for slot in 0..256 {
+            worker.publish(&slot.to_string(), b"");
+        }
+        // A node for each, and 256 with each message to all of them.
+        for round in 1..256 {
+            assert!(!worker.topics.is_due(), "{round}");
+            worker.publish("all", b"");
+        }
+        assert!(worker.topics.is_due());
+        assert_eq!(worker.drain().len(), 256);
+        assert_eq!(worker.encoded, 256 + 255);
+    }
+
+    #[test]
+    fn more_than_is_kept_is_put_together_again() {
+        let mut worker = Worker::new();
+        for slot in 0..40 {
+            worker.subscribe(socket(slot), &slot.to_string());
+            worker.subscribe(socket(slot), "all");
+        }
+        // 40 different lists of 60 KiB each are more than 1 MiB.
+        for slot in 0..40 {
+            worker.publish(&slot.to_string(), &[slot as u8]);
+        }
+        worker.publish("all", &[b'x'; 60 << 10]);
+        for (index, (socket, bytes)) in worker.drain().into_iter().enumerate() {
+            assert_eq!(socket.index(), index);
+            assert_eq!(bytes.len(), (60 << 10) + 1);
+            assert_eq!(bytes[0], index as u8);
+        }
+        assert_eq!(worker.encoded, 41);
+    }
+
+    #[test]
+    fn a_payload_of_nothing_and_a_topic_of_nobody() {
+        let mut worker = Worker::new();
+        assert_eq!(worker.publish("a", b"x"), (0, 0));
+        assert_eq!(worker.topics.next_pending(), None);
+        worker.subscribe(socket(1), "a");
+        assert_eq!(worker.publish("a", b""), (1, 0));
+        assert_eq!(worker.drain(), [(socket(1), Vec::new())]);
+        let refused = worker.topics.publish(&publication("", b"x"), None);
+        assert_eq!(refused, Err(TopicError::Empty));
+        let long = "x".repeat(65_536);
+        let refused = worker.topics.publish(&publication(&long, b"x"), None);
+        assert_eq!(refused, Err(TopicError::TooLong));
+        assert_eq!(worker.publish(&long[1..], b"x"), (0, 0));
+    }
+
+    /// Both sides of the bound from which on a socket has an index of its topics, and far beyond.
+    #[test]
+    fn one_socket_may_have_many_topics() {
+        for count in [31, 32, 33, 34, 5_000_u32] {
+            let mut worker = Worker::new();
+            let names: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+            for name in &names {
+                worker.subscribe(socket(1), name);
+                let twice = worker
+                    .topics
+                    .subscribe(socket(1), Filter::topic(name).unwrap());
+                assert_eq!(twice, None);
+                worker.subscribe(socket(2), name);
+            }
+            let mut random = Random::new(u64::from(count));
+            let mut left: Vec<&String> = names.iter().collect();
+            while left.len() > 10 {
+                let name = left.swap_remove(random.below(left.len()));
+                let filter = Filter::topic(name).unwrap();
+                let change = worker.topics.unsubscribe(socket(1), filter).unwrap();
+                assert_eq!((change.count_before, change.count), (2, 1));
+                assert_eq!(worker.topics.unsubscribe(socket(1), filter), None);
+                assert!(worker.topics.is_subscribed(socket(2), filter));
+            }
+            let mut topics: Vec<&str> = Vec::new();
+            topics.extend(worker.topics.topics_of(socket(1)).map(|it| it.as_str()));
+            topics.sort_unstable();
+            left.sort_unstable();
+            assert_eq!(topics, left);
+            let mut ended = 0;
+            worker.topics.close(socket(2), |change| {
+                ended += 1;
+                assert_eq!(change.count_before, change.count + 1);
+            });
+            assert_eq!(ended, count);
+            for name in &names {
+                let expected = (usize::from(left.contains(&name)), 0);
+                assert_eq!(worker.publish(name, b""), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_of_a_busy_turn_is_given_back() {
+        let mut worker = Worker::new();
+        for slot in 0..100 {
+            worker.subscribe(socket(slot), &slot.to_string());
+            worker.subscribe(socket(slot), "all");
+        }
+        for _ in 0..1_000 {
+            for slot in 0..100 {
+                worker.publish(&slot.to_string(), b"");
+            }
+            worker.publish("all", b"");
+        }
+        assert!(worker.topics.pending.kept_bytes() > 4 << 20);
+        assert_eq!(worker.drain().len(), 100);
+        assert!(worker.topics.pending.kept_bytes() < 2 << 20);
+    }
+}
