@@ -35,10 +35,25 @@ struct Seen {
     expect_continue: bool,
 }
 
+/// Whether [`check`] has an eye on names of this length.
+#[inline]
+pub(super) fn is_length_of_interest(name_len: usize) -> bool {
+    const LENGTHS: u32 = 1 << 4 | 1 << 6 | 1 << 10 | 1 << 14 | 1 << 17;
+    // Some longer names pass as well.
+    LENGTHS.wrapping_shr(name_len as u32) & 1 == 1
+}
+
+/// Whether [`check`] has an eye on names that begin with this letter.
+#[inline]
+pub(super) fn is_initial_of_interest(first: u8) -> bool {
+    matches!(first | b' ', b'h' | b'e' | b'c' | b't')
+}
+
 /// Reads the headers that frame a message, refusing whatever two readers could read differently.
 ///
 /// # Errors
 /// What is wrong with `Host`, `Content-Length`, `Transfer-Encoding` or `Expect`.
+#[inline]
 pub fn check<'a>(
     method: &[u8],
     version_minor: u8,
@@ -46,47 +61,57 @@ pub fn check<'a>(
 ) -> Result<Framing, ProtocolError> {
     let mut seen = Seen::default();
     for (name, value) in headers {
-        // Most headers of most requests are told apart by their length alone.
-        match name.len() {
-            4 if is_host(name) => {
-                if seen.host || !is_authority(value) {
-                    return Err(ProtocolError::Host);
-                }
-                seen.host = true;
+        if is_named(name, b"host") {
+            if seen.host || !is_authority(value) {
+                return Err(ProtocolError::Host);
             }
-            6 if is_named(name, "expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(ProtocolError::Expectation);
-                }
-                seen.expect_continue = true;
-            }
-            10 if is_named(name, "connection") => {
-                for option in value.split(|&byte| byte == b',') {
-                    let option = option.trim_ascii();
-                    seen.close |= option.eq_ignore_ascii_case(b"close");
-                    seen.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                }
-            }
-            14 if is_named(name, "content-length") => {
-                let length = decimal(value).ok_or(ProtocolError::ContentLength)?;
-                if seen.content_length.replace(length).is_some() {
-                    return Err(ProtocolError::ContentLength);
-                }
-            }
-            17 if is_named(name, "transfer-encoding") => {
-                if seen.transfer_encoding {
-                    return Err(ProtocolError::TransferEncoding);
-                }
-                check_codings(value)?;
-                seen.transfer_encoding = true;
-            }
-            _ => {}
+            seen.host = true;
+        } else {
+            seen.note(name, value)?;
         }
     }
     seen.conclude(method, version_minor)
 }
 
 impl Seen {
+    /// Takes note of a header other than `Host`. By itself, so that a request without such headers
+    /// does not pay for the registers that it needs.
+    #[inline(never)]
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
+        match name.len() {
+            6 if is_named(name, b"expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(ProtocolError::Expectation);
+                }
+                self.expect_continue = true;
+            }
+            // As browsers write it.
+            10 if is_named(name, b"connection") && value == b"keep-alive" => self.keep_alive = true,
+            10 if is_named(name, b"connection") => {
+                for option in value.split(|&byte| byte == b',') {
+                    let option = option.trim_ascii();
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if is_named(name, b"content-length") => {
+                let length = decimal(value).ok_or(ProtocolError::ContentLength)?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(ProtocolError::ContentLength);
+                }
+            }
+            17 if is_named(name, b"transfer-encoding") => {
+                if self.transfer_encoding {
+                    return Err(ProtocolError::TransferEncoding);
+                }
+                check_codings(value)?;
+                self.transfer_encoding = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn conclude(self, method: &[u8], version_minor: u8) -> Result<Framing, ProtocolError> {
         let modern = version_minor >= 1;
         if modern && !self.host {
@@ -117,18 +142,14 @@ impl Seen {
     }
 }
 
-/// Compares in any case, the first byte first: of the names of one length most differ there.
+/// Compares a name in any case, at one go. That is right for names of letters and `-`: all that it
+/// could be taken for is a CR, which no name has.
 #[inline]
-fn is_named(name: &[u8], lower: &str) -> bool {
-    let first = |name: &[u8]| name.first().map(|byte| byte | b' ');
-    first(name) == first(lower.as_bytes()) && name.eq_ignore_ascii_case(lower.as_bytes())
-}
-
-/// `Host`, in any case; it is in every request, so it is compared at one go.
-fn is_host(name: &[u8]) -> bool {
-    let lower = |name: [u8; 4]| u32::from_ne_bytes(name) | u32::from_ne_bytes([b' '; 4]);
-    name.first_chunk()
-        .is_some_and(|name| lower(*name) == lower(*b"host"))
+fn is_named<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    let Some((name, [])) = name.split_first_chunk() else {
+        return false;
+    };
+    name.map(|byte| byte | b' ') == *lower
 }
 
 /// The value of a string of decimal digits. Not `FromStr`, which takes a sign.

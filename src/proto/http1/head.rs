@@ -45,16 +45,28 @@ impl Span {
         }
     }
 
+    fn len(self) -> usize {
+        usize::from(self.end).wrapping_sub(usize::from(self.start))
+    }
+
     #[inline]
     pub(super) fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes
-            .get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or(&[])
+        match bytes.get(usize::from(self.start)..usize::from(self.end)) {
+            Some(part) => part,
+            None => none(),
+        }
     }
 }
 
+/// The part that a span has in other bytes than its own. A function, and cold, so that [`Span::of`]
+/// is made of jumps that are never taken.
+#[cold]
+fn none<'a>() -> &'a [u8] {
+    &[]
+}
+
 /// A header's name and value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct HeaderSpan {
     pub(super) name: Span,
     pub(super) value: Span,
@@ -62,7 +74,19 @@ pub(super) struct HeaderSpan {
 
 /// Where the parts of a head stand: room that is used again for every head.
 #[derive(Clone, Debug, Default)]
-pub struct HeaderSlots(pub(super) Vec<HeaderSpan>);
+pub struct HeaderSlots(Vec<HeaderSpan>);
+
+impl HeaderSlots {
+    /// As many slots as there may be headers. What is in them is of heads before.
+    #[inline]
+    fn room(&mut self, limits: &HeadLimits) -> &mut [HeaderSpan] {
+        if self.0.len() != limits.header_count_max {
+            self.0
+                .resize(limits.header_count_max, HeaderSpan::default());
+        }
+        &mut self.0
+    }
+}
 
 /// The parts of a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +94,14 @@ pub(super) struct Line {
     pub(super) method: Span,
     pub(super) target: Span,
     pub(super) version_minor: u8,
+}
+
+/// Where the parts of a whole head were found; those of its headers are in the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) line: Line,
+    pub(super) header_count: usize,
+    pub(super) len: usize,
 }
 
 /// A request head that passed every check, still in the buffer it arrived in.
@@ -139,19 +171,28 @@ pub fn parse<'a>(
     } else {
         bytes
     };
-    let (line, len) = match plain::scan(bytes, &mut slots.0, limits) {
+    let slots = slots.room(limits);
+    let found = match plain::scan(bytes, slots, limits) {
         Some(found) => found,
         None => match thorough(bytes, slots, limits, clipped)? {
             Some(found) => found,
             None => return Ok(None),
         },
     };
-    let bytes = &bytes[..len];
+    let Found { line, .. } = found;
+    let bytes = &bytes[..found.len];
     let (method, target) = (line.method.of(bytes), line.target.of(bytes));
     target::check(method, target)?;
-    let headers = slots.0.as_slice();
+    let headers = &slots[..found.header_count];
+    let may_frame = |header: &&HeaderSpan| {
+        framing::is_length_of_interest(header.name.len())
+            && bytes
+                .get(usize::from(header.name.start))
+                .is_some_and(|&first| framing::is_initial_of_interest(first))
+    };
     let pairs = headers
         .iter()
+        .filter(may_frame)
         .map(|header| (header.name.of(bytes), header.value.of(bytes)));
     let framing = framing::check(method, line.version_minor, pairs)?;
     Ok(Some(Head {
@@ -166,26 +207,27 @@ pub fn parse<'a>(
 #[cold]
 fn thorough(
     bytes: &[u8],
-    slots: &mut HeaderSlots,
+    slots: &mut [HeaderSpan],
     limits: &HeadLimits,
     clipped: bool,
-) -> Result<Option<(Line, usize)>, ProtocolError> {
+) -> Result<Option<Found>, ProtocolError> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_CAP];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut headers[..limits.header_count_max]) {
         Ok(httparse::Status::Complete(len)) => {
-            let line = spans(&request, &bytes[..len], slots)?;
+            let found = spans(&request, &bytes[..len], slots)?;
+            let Found { line, .. } = found;
             if line.target.of(bytes).len() > limits.target_bytes_max {
                 return Err(ProtocolError::TargetTooLong);
             }
-            if has_bare_line_feed(line, &slots.0, &bytes[..len]) {
+            if has_bare_line_feed(line, &slots[..found.header_count], &bytes[..len]) {
                 return Err(ProtocolError::Header);
             }
             let target = line.target.of(bytes);
             if !target.iter().all(|&byte| token::is_target_byte(byte)) {
                 return Err(ProtocolError::Target);
             }
-            Ok(Some((line, len)))
+            Ok(Some(found))
         }
         Ok(httparse::Status::Partial) => match target_len(bytes) {
             Some(len) if len > limits.target_bytes_max => Err(ProtocolError::TargetTooLong),
@@ -204,8 +246,8 @@ fn thorough(
 fn spans(
     request: &httparse::Request<'_, '_>,
     bytes: &[u8],
-    slots: &mut HeaderSlots,
-) -> Result<Line, ProtocolError> {
+    slots: &mut [HeaderSpan],
+) -> Result<Found, ProtocolError> {
     let (Some(method), Some(target), Some(version_minor)) =
         (request.method, request.path, request.version)
     else {
@@ -215,17 +257,21 @@ fn spans(
         let start = part.as_ptr().addr() - bytes.as_ptr().addr();
         Span::new(start, start + part.len())
     };
-    slots.0.clear();
-    slots
-        .0
-        .extend(request.headers.iter().map(|header| HeaderSpan {
+    for (slot, header) in slots.iter_mut().zip(request.headers.iter()) {
+        *slot = HeaderSpan {
             name: span(header.name.as_bytes()),
             value: span(header.value),
-        }));
-    Ok(Line {
+        };
+    }
+    let line = Line {
         method: span(method.as_bytes()),
         target: span(target.as_bytes()),
         version_minor,
+    };
+    Ok(Found {
+        line,
+        header_count: request.headers.len(),
+        len: bytes.len(),
     })
 }
 
@@ -331,9 +377,10 @@ mod tests {
     fn assert_scan_agrees(bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(LIMITS.head_bytes_max)];
         let (mut scanned, mut read) = (HeaderSlots::default(), HeaderSlots::default());
-        if let Some(found) = plain::scan(bytes, &mut scanned.0, &LIMITS) {
-            assert_eq!(thorough(bytes, &mut read, &LIMITS, false), Ok(Some(found)));
-            assert_eq!(scanned.0, read.0);
+        let (scanned, read) = (scanned.room(&LIMITS), read.room(&LIMITS));
+        if let Some(found) = plain::scan(bytes, scanned, &LIMITS) {
+            assert_eq!(thorough(bytes, read, &LIMITS, false), Ok(Some(found)));
+            assert_eq!(scanned, read);
         }
     }
 

@@ -2,73 +2,115 @@
 //! every line ended by CRLF, nothing before it. It gives up on anything else, and is nothing but
 //! faster: [`head`](super::head) has what decides.
 
-use super::head::{HeadLimits, HeaderSpan, Line, Span};
-use super::run;
+use super::head::{Found, HeadLimits, HeaderSpan, Line, Span};
+use super::run::{self, LineEnds};
 use super::token::is_blank;
 
-/// Finds the parts of a whole head in plain form; `None` leaves it to the other reader.
+/// What a request line ends with.
+const VERSION_LEN: usize = b" HTTP/1.1\r\n".len();
+
+/// Finds the parts of a whole head in plain form. `None` leaves it to the other reader; so do more
+/// headers than there are slots.
 #[inline]
-pub(super) fn scan(
-    bytes: &[u8],
-    headers: &mut Vec<HeaderSpan>,
-    limits: &HeadLimits,
-) -> Option<(Line, usize)> {
-    headers.clear();
-    let method_end = run::token(bytes);
-    let target_start = method_end + 1;
-    let target_end = target_start + run::target(bytes.get(target_start..)?);
-    if method_end == 0 || bytes[method_end] != b' ' || target_end == target_start {
-        return None;
-    }
-    let version_minor = match bytes[target_end..].first_chunk()? {
-        b" HTTP/1.1\r\n" => 1,
-        b" HTTP/1.0\r\n" => 0,
-        _ => return None,
+pub(super) fn scan(bytes: &[u8], slots: &mut [HeaderSpan], limits: &HeadLimits) -> Option<Found> {
+    let line = scan_line(bytes, limits)?;
+    let start = usize::from(line.target.end) + VERSION_LEN;
+    let (slots_left, len) = scan_headers(bytes, start, slots)?;
+    Some(Found {
+        line,
+        header_count: slots.len() - slots_left as usize,
+        len: len as usize,
+    })
+}
+
+#[inline]
+fn scan_line(bytes: &[u8], limits: &HeadLimits) -> Option<Line> {
+    // Nearly every request.
+    let method_end = if bytes.starts_with(b"GET ") {
+        3
+    } else {
+        run::token(bytes)
     };
-    if target_end - target_start > limits.target_bytes_max {
+    let target_start = method_end + 1;
+    let target_len = run::target(bytes.get(target_start..)?);
+    if method_end == 0 || target_len == 0 || target_len > limits.target_bytes_max {
         return None;
     }
-    let line = Line {
+    let target_end = target_start + target_len;
+    // By `==` these are two comparisons, by `match` one a byte.
+    let version = bytes[target_end..].first_chunk::<VERSION_LEN>()?;
+    let version_minor = if version == b" HTTP/1.1\r\n" {
+        1
+    } else if version == b" HTTP/1.0\r\n" {
+        0
+    } else {
+        return None;
+    };
+    (bytes[method_end] == b' ').then_some(Line {
         method: Span::new(0, method_end),
         target: Span::new(target_start, target_end),
         version_minor,
-    };
-    let mut at = target_end + b" HTTP/1.1\r\n".len();
-    while *bytes.get(at)? != b'\r' {
-        if headers.len() == limits.header_count_max {
-            return None;
-        }
-        let (header, end) = scan_header(bytes, at)?;
-        headers.push(header);
-        at = end;
-    }
-    (*bytes.get(at + 1)? == b'\n').then_some((line, at + 2))
+    })
 }
 
-/// One header line that begins at `start`, and where the next begins.
+/// Finds the headers from `start` on: how many slots they leave, and the length of the head. By
+/// itself, and with a small result, so that it has enough registers.
+#[inline(never)]
+fn scan_headers(bytes: &[u8], mut start: usize, slots: &mut [HeaderSpan]) -> Option<(u32, u32)> {
+    let mut ends = LineEnds::new(bytes, start)?;
+    let mut slots = slots.iter_mut();
+    loop {
+        let end = ends.next(bytes, start)?;
+        if end == start {
+            return Some((slots.len() as u32, end as u32 + 2));
+        }
+        let slot = slots.next()?;
+        if usual_header(bytes, start, end, slot).is_none() {
+            *slot = header(bytes, start, end)?;
+        }
+        start = end + 2;
+    }
+}
+
+/// The header between `start` and its CRLF at `end`, whose bytes may all stand in a value: if its
+/// name is short, one space is before its value and none behind.
 #[inline]
-fn scan_header(bytes: &[u8], start: usize) -> Option<(HeaderSpan, usize)> {
+fn usual_header(bytes: &[u8], start: usize, end: usize, slot: &mut HeaderSpan) -> Option<()> {
+    let line = bytes.get(start..end)?;
+    let name_len = run::usual_token(&bytes[start..], b':')?;
+    let (first, last) = (line.get(name_len + 2)?, line.last()?);
+    // In a line there is nothing below the space but the tab.
+    if name_len == 0 || line[name_len + 1] != b' ' || *first <= b' ' || *last <= b' ' {
+        return None;
+    }
+    // Part by part: a whole one would be put together by shifts, at twice the cost.
+    slot.name = Span::new(start, start + name_len);
+    slot.value = Span::new(start + name_len + 2, end);
+    Some(())
+}
+
+/// The header of any form between `start` and its CRLF at `end`.
+#[inline(never)]
+fn header(bytes: &[u8], start: usize, end: usize) -> Option<HeaderSpan> {
     let name_end = start + run::token(&bytes[start..]);
-    if name_end == start || *bytes.get(name_end)? != b':' {
+    if name_end == start || bytes[name_end] != b':' {
         return None;
     }
-    let mut value_start = name_end + 1;
-    while bytes.get(value_start).is_some_and(|&byte| is_blank(byte)) {
-        value_start += 1;
+    Some(HeaderSpan {
+        name: Span::new(start, name_end),
+        value: trimmed(bytes, name_end + 1, end),
+    })
+}
+
+/// What is left of a value without the white space around it.
+fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> Span {
+    while start < end && is_blank(bytes[start]) {
+        start += 1;
     }
-    let line_end = value_start + run::field(&bytes[value_start..]);
-    if bytes[line_end..].first_chunk() != Some(b"\r\n") {
-        return None;
+    while start < end && is_blank(bytes[end - 1]) {
+        end -= 1;
     }
-    let mut value_end = line_end;
-    while value_end > value_start && is_blank(bytes[value_end - 1]) {
-        value_end -= 1;
-    }
-    let (name, value) = (
-        Span::new(start, name_end),
-        Span::new(value_start, value_end),
-    );
-    Some((HeaderSpan { name, value }, line_end + 2))
+    Span::new(start, end)
 }
 
 #[cfg(test)]
@@ -103,7 +145,8 @@ mod tests {
             ("GET / HTTP/1.1\r\nA: b\r\n", false),
             ("", false),
         ] {
-            let found = scan(bytes.as_bytes(), &mut Vec::new(), &LIMITS);
+            let mut slots = [HeaderSpan::default(); LIMITS.header_count_max];
+            let found = scan(bytes.as_bytes(), &mut slots, &LIMITS);
             assert_eq!(found.is_some(), taken, "{bytes:?}");
         }
     }

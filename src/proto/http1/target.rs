@@ -1,5 +1,6 @@
 //! Request targets, RFC 9112 section 3.2, and the authority in `Host`.
 
+use super::run;
 use super::token::{find_byte, is_reg_name_byte};
 use crate::proto::ProtocolError;
 
@@ -65,36 +66,46 @@ fn authority_len(rest: &[u8]) -> usize {
 
 /// `uri-host [ ":" port ]`, without user information, which HTTP forbids senders to use
 /// (RFC 9110 section 4.2.4), and not empty.
+#[inline]
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let (host, rest) = if bytes.first() == Some(&b'[') {
-        let Some(end) = memchr::memchr(b']', bytes) else {
-            return false;
-        };
-        (is_ip_literal(&bytes[1..end]), &bytes[end + 1..])
-    } else {
-        let mut len = reg_name_len(bytes);
-        // Escapes are allowed, and nobody uses them.
-        while let [b'%', high, low, rest @ ..] = &bytes[len..]
-            && high.is_ascii_hexdigit()
-            && low.is_ascii_hexdigit()
-        {
-            len += 3 + reg_name_len(rest);
-        }
-        (len > 0, &bytes[len..])
-    };
-    host && match rest {
-        [] => true,
-        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
-        _ => false,
+    let host = without_port(bytes);
+    run::is_usual_name(host) || is_host(host)
+}
+
+#[inline(never)]
+fn is_host(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'[', address @ .., b']'] => is_ip_literal(address),
+        _ => is_reg_name(bytes),
     }
 }
 
-/// How many bytes at the front may stand in a registered name, escapes apart.
-fn reg_name_len(bytes: &[u8]) -> usize {
+/// Without the colon at the end and up to five digits behind it.
+#[inline]
+fn without_port(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let [host @ .., last] = rest {
+        if *last == b':' {
+            return host;
+        }
+        if !last.is_ascii_digit() || bytes.len() - host.len() > 5 {
+            break;
+        }
+        rest = host;
+    }
     bytes
-        .iter()
-        .position(|&byte| !is_reg_name_byte(byte))
-        .unwrap_or(bytes.len())
+}
+
+fn is_reg_name(bytes: &[u8]) -> bool {
+    let mut parts = bytes.split(|&byte| byte == b'%');
+    let unescaped = |part: &[u8]| part.iter().all(|&byte| is_reg_name_byte(byte));
+    let is_escape = |part: &[u8]| {
+        let digits = part.first_chunk::<2>();
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    !bytes.is_empty()
+        && parts.next().is_some_and(unescaped)
+        && parts.all(|part| is_escape(part) && unescaped(part))
 }
 
 /// What may stand between the brackets: an IPv6 address (RFC 3986 section 3.2.2).
@@ -170,12 +181,40 @@ mod tests {
             "1.2.3.4",
             "a:",
             "%41b%4a:1",
+            "a%41",
+            "localhost:3000",
+            "www.example.com",
+            "a-name.of.sixteen-or-more:65535",
+            "a.name_with~others",
         ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", ":80", "a b", "a/b", "a@b", "a:b", "[::1", "[]", "[g::]", "[::1]x", "a%", "a%4",
-            "a%zz", "a:123456",
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "a@b",
+            "a:b",
+            "[::1",
+            "[]",
+            "[g::]",
+            "[::1]x",
+            "a%",
+            "a%4",
+            "a%zz",
+            "a:123456",
+            "::1",
+            ":",
+            "a::1",
+            "[::1]80",
+            "[::1]]",
+            "localhost/",
+            "localhost:x",
+            "a.name.of/sixteen-or-more",
+            "a.name.of.sixteen.or.more/",
+            "%",
+            "localhost%4",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
