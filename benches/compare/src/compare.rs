@@ -9,65 +9,25 @@ use std::time::Duration;
 use crate::Result;
 use crate::load::{self, Edge, Load};
 use crate::process::{self, CpuTime, ServerProcess};
-use crate::report::{Environment, Report, RowResult};
-use crate::scenario::Scenario;
-use crate::verify::Errors;
+use crate::report::{Environment, MemoryResult, Report, RowResult};
+use crate::task::{Row, Task};
+use crate::verify::{Content, Errors};
+use crate::ws::idle::{self, Memory};
+use crate::ws::scenario::Scenario;
 
 /// The name of the null server in reports.
 pub const NULL: &str = "null";
 /// The name of the server on the keirin crate in reports.
 pub const KEIRIN: &str = "keirin";
 
-/// One row of the report: a scenario and how many requests go out at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What is asked for.
-    pub scenario: Scenario,
-    /// Requests per batch.
-    pub pipeline: usize,
-}
-
-impl Row {
-    /// Every row of the report. The rows without pipelining are the ones to quote; those with 16
-    /// show what is left of a server's own cost when the kernel's is shared by 16 requests.
-    pub const ALL: [Self; 7] = [
-        Self {
-            scenario: Scenario::Hello,
-            pipeline: 1,
-        },
-        Self {
-            scenario: Scenario::Hello,
-            pipeline: 16,
-        },
-        Self {
-            scenario: Scenario::Headers20,
-            pipeline: 1,
-        },
-        Self {
-            scenario: Scenario::Headers20,
-            pipeline: 16,
-        },
-        Self {
-            scenario: Scenario::Json,
-            pipeline: 1,
-        },
-        Self {
-            scenario: Scenario::Body16k,
-            pipeline: 1,
-        },
-        Self {
-            scenario: Scenario::Upload64k,
-            pipeline: 1,
-        },
-    ];
-}
-
-/// A further server to measure: any command line that serves the scenarios.
+/// A further server to measure: any command line that serves the scenarios asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The name in the report.
     pub name: String,
-    /// The command line, for `sh`; `{port}` stands for the port of 127.0.0.1 to listen on.
+    /// The command line, for `sh`; `{port}` stands for the port of 127.0.0.1 to listen on, and
+    /// `{mode}` for what it has to do: `http`, `off` (echo without compression), `shared` (with, or
+    /// what [`Options::deflate`] says) or `pubsub`.
     pub command: String,
 }
 
@@ -98,7 +58,8 @@ impl Peer {
 /// What to compare, and how long.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The `keirin-bench` executable, which is also the null server and the server on keirin.
+    /// The `keirin-bench` executable, which is also the null server and the HTTP server on keirin.
+    /// The folder `examples` beside it has keirin's WebSocket servers.
     pub executable: PathBuf,
     /// The rows to measure.
     pub rows: Vec<Row>,
@@ -112,6 +73,10 @@ pub struct Options {
     pub window: Duration,
     /// Connections of the generator.
     pub connections: usize,
+    /// The compression that servers are told to use where there is any.
+    pub deflate: String,
+    /// How many contents to compare, except with the null server.
+    pub content: Content,
 }
 
 impl Options {
@@ -120,20 +85,23 @@ impl Options {
     pub fn new(executable: PathBuf) -> Self {
         Self {
             executable,
-            rows: Row::ALL.to_vec(),
+            rows: Task::all().flat_map(Task::rows).collect(),
             peers: Vec::new(),
             runs: 5,
             warm_up: Duration::from_secs(1),
             window: Duration::from_secs(3),
             connections: 64,
+            deflate: "shared".to_owned(),
+            content: Content::Sampled,
         }
     }
 
-    /// Makes it three runs of half a second: enough to see that everything works and what the
-    /// figures roughly are.
+    /// Makes it one run of a fifth of a second that compares all contents: a check of the
+    /// instrument and the servers, whose figures mean nothing.
     pub fn quicken(&mut self) {
-        self.runs = 3;
-        self.set_window(Duration::from_millis(500));
+        self.runs = 1;
+        self.content = Content::All;
+        self.set_window(Duration::from_millis(200));
     }
 
     /// Measures for `window` in each run, after a warm-up of a third of that.
@@ -146,18 +114,22 @@ impl Options {
 /// What one run of one server showed.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Answers completed in the window.
-    pub requests: u64,
-    /// Answers per second.
-    pub requests_per_s: f64,
-    /// CPU microseconds of the server per answer.
+    /// Answers, deliveries or handshakes completed in the window.
+    pub operations: u64,
+    /// The same per second.
+    pub operations_per_s: f64,
+    /// CPU microseconds of the server for each.
     pub cpu_us: f64,
     /// The part of it that fell in user mode; not known if the window saw no clock tick.
     pub user_us: Option<f64>,
     /// Everything that was wrong with the answers.
     pub errors: Errors,
-    /// Bytes of one answer.
-    pub response_bytes: usize,
+    /// Connections used at the same time.
+    pub connections: usize,
+    /// Bytes of one answer, on average.
+    pub answer_bytes: usize,
+    /// For compressed messages: bytes of such an answer at level 6, on average.
+    pub level_6_bytes: Option<usize>,
     /// The server's CPU time as a share of the window: above 1 if it uses several cores.
     pub server_busy: f64,
     /// The generator's CPU time as a share of the window.
@@ -171,7 +143,7 @@ impl Sample {
     /// Nothing was wrong, and something was answered.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.errors.total() == 0 && self.requests > 0
+        self.errors.total() == 0 && self.operations > 0
     }
 
     /// The throughput is the generator's limit and not the server's.
@@ -187,44 +159,80 @@ impl Sample {
 /// When a server does not start, or the system fails. Wrong answers make a row invalid instead.
 pub fn run(options: &Options) -> Result<Report> {
     let cores = Cores::choose()?;
-    let mut servers = vec![(NULL.to_owned(), Contestant::Own("null"))];
-    if cfg!(feature = "server") {
-        servers.push((KEIRIN.to_owned(), Contestant::Own("server")));
+    let mut report = Report {
+        environment: Environment {
+            pinned: cores.server.zip(cores.generator),
+            connections: options.connections,
+            runs: options.runs,
+            warm_up: options.warm_up,
+            window: options.window,
+        },
+        rows: Vec::with_capacity(options.rows.len()),
+        memory: Vec::new(),
+    };
+    for &row in &options.rows {
+        let servers = contestants(options, row);
+        if let Task::WebSocket(scenario @ Scenario::Idle { .. }) = row.task {
+            let servers = in_turn(options, row, &servers, |contestant| {
+                measure_memory(options, row, contestant, &cores)
+            })?;
+            report.memory.push(MemoryResult { scenario, servers });
+        } else {
+            let servers = in_turn(options, row, &servers, |contestant| {
+                measure(options, row, contestant, &cores)
+            })?;
+            report.rows.push(RowResult { row, servers });
+        }
+    }
+    Ok(report)
+}
+
+/// The servers that can be measured for `row`, with their names.
+fn contestants(options: &Options, row: Row) -> Vec<(String, Contestant<'_>)> {
+    let mut servers = vec![(NULL.to_owned(), Contestant::Null)];
+    match row.task {
+        Task::Http(_) if cfg!(feature = "server") => {
+            servers.push((KEIRIN.to_owned(), Contestant::KeirinHttp));
+        }
+        Task::Http(_) => {}
+        Task::WebSocket(scenario) => {
+            let name = match scenario {
+                Scenario::Publish { .. } => "pubsub",
+                _ => "echo_ws",
+            };
+            let example = options.executable.with_file_name("examples").join(name);
+            if example.exists() {
+                servers.push((KEIRIN.to_owned(), Contestant::KeirinExample(example)));
+            }
+        }
     }
     let peers = options.peers.iter();
     servers.extend(peers.map(|peer| (peer.name.clone(), Contestant::Peer(&peer.command))));
+    servers
+}
 
-    let mut rows = Vec::with_capacity(options.rows.len());
-    for &row in &options.rows {
-        let mut samples = vec![Vec::with_capacity(options.runs); servers.len()];
-        for run in 1..=options.runs {
-            // Progress only: that it cannot be shown is no reason to stop.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{} pipeline {}: run {run} of {}",
-                row.scenario.name(),
-                row.pipeline,
-                options.runs
-            );
-            // A B C, A B C: what drifts on the machine meets all servers alike.
-            for ((_, contestant), samples) in servers.iter().zip(&mut samples) {
-                samples.push(measure(options, row, contestant, &cores)?);
-            }
+/// Measures A B C, A B C: what drifts on the machine meets all servers alike.
+fn in_turn<T: Clone>(
+    options: &Options,
+    row: Row,
+    servers: &[(String, Contestant<'_>)],
+    mut measure: impl FnMut(&Contestant<'_>) -> Result<T>,
+) -> Result<Vec<(String, Vec<T>)>> {
+    let names = servers.iter().map(|(name, _)| name.clone());
+    let mut samples: Vec<_> = names.map(|name| (name, Vec::new())).collect();
+    for run in 1..=options.runs {
+        let Row { task, in_flight } = row;
+        let runs = options.runs;
+        // Progress only: that it cannot be shown is no reason to stop.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{task}, {in_flight} in flight: run {run} of {runs}"
+        );
+        for ((_, contestant), (_, samples)) in servers.iter().zip(&mut samples) {
+            samples.push(measure(contestant)?);
         }
-        let names = servers.iter().map(|(name, _)| name.clone());
-        rows.push(RowResult {
-            row,
-            servers: names.zip(samples).collect(),
-        });
     }
-    let environment = Environment {
-        pinned: cores.server.zip(cores.generator),
-        connections: options.connections,
-        runs: options.runs,
-        warm_up: options.warm_up,
-        window: options.window,
-    };
-    Ok(Report { environment, rows })
+    Ok(samples)
 }
 
 /// One core each, if there are two.
@@ -250,26 +258,40 @@ impl Cores {
 
 enum Contestant<'a> {
     /// A subcommand of our own executable.
-    Own(&'static str),
+    Null,
+    /// Another.
+    KeirinHttp,
+    /// A program that keirin has as an example.
+    KeirinExample(PathBuf),
     /// A command line.
     Peer(&'a str),
 }
 
 impl Contestant<'_> {
     fn command(&self, options: &Options, row: Row, port: u16) -> Command {
-        match *self {
-            Self::Own(subcommand) => {
+        let mode = row.task.mode(&options.deflate);
+        let port = port.to_string();
+        match self {
+            Self::Null => {
                 let mut command = Command::new(&options.executable);
-                command.arg(subcommand);
-                match subcommand {
-                    "null" => command.args(["--scenario", row.scenario.name()]),
-                    _ => command.args(["--workers", "1"]),
-                };
-                command.arg(port.to_string());
+                command.args(["null", "--scenario", &row.base().task.to_string(), &port]);
+                command
+            }
+            Self::KeirinHttp => {
+                let mut command = Command::new(&options.executable);
+                command.args(["server", "--workers", "1", &port]);
+                command
+            }
+            Self::KeirinExample(program) => {
+                let mut command = Command::new(program);
+                command.arg(port);
+                if mode != "pubsub" {
+                    command.arg(mode);
+                }
                 command
             }
             Self::Peer(line) => {
-                let line = line.replace("{port}", &port.to_string());
+                let line = line.replace("{port}", &port).replace("{mode}", mode);
                 let mut command = Command::new("sh");
                 // `exec`, so that the process we time and kill is the server and not the shell.
                 command.args(["-c", &format!("exec {line}")]);
@@ -277,6 +299,44 @@ impl Contestant<'_> {
             }
         }
     }
+
+    /// What this server is measured with, and how many contents can be compared.
+    fn asked(&self, options: &Options, row: Row) -> (Row, Content) {
+        match (self, row.task) {
+            (Self::Null, Task::WebSocket(_)) => (row.base(), Content::Ignored),
+            _ => (row, options.content),
+        }
+    }
+}
+
+/// A fresh server on its core, with the calling thread on the generator's.
+fn start(
+    options: &Options,
+    row: Row,
+    contestant: &Contestant<'_>,
+    cores: &Cores,
+) -> Result<ServerProcess> {
+    let port = process::free_port()?;
+    // The server inherits where this thread is pinned, with all the threads it will start.
+    cores.server.map_or(Ok(()), process::pin)?;
+    let server = ServerProcess::start(contestant.command(options, row, port), port)?;
+    cores.generator.map_or(Ok(()), process::pin)?;
+    Ok(server)
+}
+
+/// One run of idle connections against one fresh server.
+fn measure_memory(
+    options: &Options,
+    row: Row,
+    contestant: &Contestant<'_>,
+    cores: &Cores,
+) -> Result<Memory> {
+    let server = start(options, row, contestant, cores)?;
+    let (asked, content) = contestant.asked(options, row);
+    let Task::WebSocket(scenario) = asked.task else {
+        return Err("idle connections are measured over WebSocket".into());
+    };
+    idle::run(scenario, server.address(), server.id(), content)
 }
 
 /// One run against one fresh server.
@@ -286,19 +346,15 @@ fn measure(
     contestant: &Contestant<'_>,
     cores: &Cores,
 ) -> Result<Sample> {
-    let port = process::free_port()?;
-    // The server inherits where this thread is pinned, with all the threads it will start.
-    cores.server.map_or(Ok(()), process::pin)?;
-    let server = ServerProcess::start(contestant.command(options, row, port), port)?;
-    cores.generator.map_or(Ok(()), process::pin)?;
-
+    let server = start(options, row, contestant, cores)?;
+    let (row, content) = contestant.asked(options, row);
     let load = Load {
-        scenario: row.scenario,
-        pipeline: row.pipeline,
+        row,
         connections: options.connections,
         warm_up: options.warm_up,
         window: options.window,
         address: server.address(),
+        content,
     };
     let mut used = CpuTime::default();
     let mut generator_waited = Duration::ZERO;
@@ -316,14 +372,16 @@ fn measure(
 
     let wall_s = outcome.wall.as_secs_f64();
     // Without an answer there is no cost per answer; the sample is invalid anyway.
-    let cpu_us = used.total.as_secs_f64() * 1e6 / outcome.requests.max(1) as f64;
+    let cpu_us = used.total.as_secs_f64() * 1e6 / outcome.operations.max(1) as f64;
     Ok(Sample {
-        requests: outcome.requests,
-        requests_per_s: outcome.requests_per_s(),
+        operations: outcome.operations,
+        operations_per_s: outcome.operations_per_s(),
         cpu_us,
         user_us: used.user_share().map(|share| share * cpu_us),
         errors: outcome.errors,
-        response_bytes: outcome.response_bytes,
+        connections: outcome.connections,
+        answer_bytes: outcome.answer_bytes,
+        level_6_bytes: outcome.level_6_bytes,
         server_busy: used.total.as_secs_f64() / wall_s,
         generator_busy: outcome.cpu.as_secs_f64() / wall_s,
         waited: used.waited.max(generator_waited).as_secs_f64() / wall_s,

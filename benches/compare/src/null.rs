@@ -1,6 +1,10 @@
 //! The null server: accept, one `recv` and one `send` per readable event, nothing parsed. What it
 //! costs is what the kernel charges for carrying the requests and answers; what another server
 //! costs beyond that is its own.
+//!
+//! Over WebSocket it answers the upgrade, for no client would go on without, and from then on
+//! counts bytes as it does with HTTP: all frames of a scenario are of the same length, and it
+//! replies with as many copies of one frame.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,25 +12,35 @@ use std::str::FromStr;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
 
 use crate::Result;
-use crate::scenario::Scenario;
+use crate::scenario as http;
+use crate::task::Task;
+use crate::ws::content::{Random, message};
+use crate::ws::echo::Messages;
+use crate::ws::scenario::{Kind, Scenario};
+use crate::ws::{frame, handshake, storm};
 
 const RECEIVE_BYTES: usize = 512 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// More than the answers to one full `recv` of the deepest pipeline measured.
-const COPIES: usize = 64;
+const COPIES_MAX: usize = 64;
+/// As much as one `send` is ever given, unless one answer is longer.
+const COPIES_BYTES: usize = 1024 * 1024;
 const LISTENER: u64 = u64::MAX;
 
 /// What the server does wrong on purpose, so that tests can see the generator notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A `500` of the same length.
+    /// A `500` of the same length, or a refused upgrade.
     Status,
     /// One byte less than the scenario asks for, announced correctly.
     Length,
     /// One wrong byte at the end of the body.
     Body,
+    /// A message of another kind: no fault of HTTP.
+    Opcode,
     /// The last byte of the body is never sent.
     Truncated,
     /// One byte more than announced.
@@ -37,10 +51,11 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Status,
         Self::Length,
         Self::Body,
+        Self::Opcode,
         Self::Truncated,
         Self::Surplus,
         Self::Close,
@@ -53,6 +68,7 @@ impl Fault {
             Self::Status => "status",
             Self::Length => "length",
             Self::Body => "body",
+            Self::Opcode => "opcode",
             Self::Truncated => "truncated",
             Self::Surplus => "surplus",
             Self::Close => "close",
@@ -69,9 +85,89 @@ impl FromStr for Fault {
     }
 }
 
-/// The bytes of one answer: as long as keirin's, with the date standing still.
-#[must_use]
-pub fn canned_answer(scenario: Scenario, fault: Option<Fault>) -> Vec<u8> {
+/// What the server does for one task.
+struct Script {
+    /// Whether a connection begins with an upgrade.
+    upgrades: bool,
+    /// Bytes of every request or frame.
+    request_bytes: usize,
+    answer: Vec<u8>,
+    closes_after_answer: bool,
+}
+
+impl Script {
+    fn new(task: Task, fault: Option<Fault>) -> Result<Self> {
+        let (upgrades, request_bytes, says_farewell) = match task {
+            Task::Http(scenario) => (false, scenario.request().len(), false),
+            Task::WebSocket(Scenario::Handshake) => (true, storm::farewell([0; 4]).len(), true),
+            Task::WebSocket(scenario) => {
+                let (kind, message_bytes) = plain_echo(scenario)?;
+                let frame_bytes = Messages::new(kind, message_bytes, 1).request_bytes();
+                (true, frame_bytes, false)
+            }
+        };
+        Ok(Self {
+            upgrades,
+            request_bytes,
+            answer: canned_answer(task, fault)?,
+            closes_after_answer: says_farewell || fault == Some(Fault::Close),
+        })
+    }
+}
+
+/// The messages of a scenario that needs no more than to send bytes back.
+fn plain_echo(scenario: Scenario) -> Result<(Kind, usize)> {
+    match scenario.echoed() {
+        Scenario::Echo {
+            kind: kind @ (Kind::Binary | Kind::Text),
+            message_bytes,
+        } => Ok((kind, message_bytes)),
+        _ => Err(format!("the null server cannot do {scenario}").into()),
+    }
+}
+
+/// The bytes of one answer: as long as keirin's, with the date standing still, or the same message
+/// each time.
+///
+/// # Errors
+/// When the task takes more than bytes of a fixed length.
+pub fn canned_answer(task: Task, fault: Option<Fault>) -> Result<Vec<u8>> {
+    match task {
+        Task::Http(scenario) => Ok(canned_response(scenario, fault)),
+        Task::WebSocket(Scenario::Handshake) => Ok(storm::farewell_answer()),
+        Task::WebSocket(scenario) => {
+            let (kind, message_bytes) = plain_echo(scenario)?;
+            Ok(canned_reply(kind, message_bytes, fault))
+        }
+    }
+}
+
+fn canned_reply(kind: Kind, message_bytes: usize, fault: Option<Fault>) -> Vec<u8> {
+    let mut payload = message(kind, message_bytes, &mut Random::new(0));
+    if fault == Some(Fault::Length) {
+        payload.pop();
+    }
+    let first = match fault {
+        Some(Fault::Opcode) => kind.first_byte() ^ frame::TEXT ^ frame::BINARY,
+        _ => kind.first_byte(),
+    };
+    let mut reply = Vec::new();
+    frame::push_header(&mut reply, first, payload.len());
+    reply.extend_from_slice(&payload);
+    spoil_end(&mut reply, fault);
+    reply
+}
+
+/// Adds or drops a byte that was announced otherwise.
+fn spoil_end(answer: &mut Vec<u8>, fault: Option<Fault>) {
+    match fault {
+        Some(Fault::Truncated) => drop(answer.pop()),
+        Some(Fault::Surplus) => answer.push(b'!'),
+        _ => {}
+    }
+}
+
+fn canned_response(scenario: http::Scenario, fault: Option<Fault>) -> Vec<u8> {
     let mut body = scenario.response_body();
     match fault {
         Some(Fault::Length) => drop(body.pop()),
@@ -91,25 +187,26 @@ pub fn canned_answer(scenario: Scenario, fault: Option<Fault>) -> Vec<u8> {
         "HTTP/1.1 {status}\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{field}Content-Length: {}\r\n\r\n",
         body.len()
     );
-    match fault {
-        Some(Fault::Truncated) => drop(body.pop()),
-        Some(Fault::Surplus) => body.push(b'!'),
-        _ => {}
-    }
-    [head.into_bytes(), body].concat()
+    let mut response = [head.into_bytes(), body].concat();
+    spoil_end(&mut response, fault);
+    response
 }
 
 /// Serves until the process ends, on the calling thread alone.
 ///
 /// # Errors
-/// What `epoll` or `accept` report. A failing connection is closed and forgotten.
-pub fn serve(listener: &TcpListener, scenario: Scenario, fault: Option<Fault>) -> Result<()> {
-    let answer = canned_answer(scenario, fault);
+/// What `epoll` or `accept` report, or a task that needs parsing. A failing connection is closed
+/// and forgotten.
+pub fn serve(listener: &TcpListener, task: Task, fault: Option<Fault>) -> Result<()> {
+    let script = Script::new(task, fault)?;
+    let answer_bytes = script.answer.len();
+    let copies = (COPIES_BYTES / answer_bytes).clamp(1, COPIES_MAX);
     let mut server = Null {
-        request_bytes: scenario.request().len(),
-        answer_bytes: answer.len(),
-        copies: answer.repeat(COPIES),
-        close_after_answer: fault == Some(Fault::Close),
+        request_bytes: script.request_bytes,
+        answer_bytes,
+        copies: script.answer.repeat(copies),
+        closes_after_answer: script.closes_after_answer,
+        refuses: fault == Some(Fault::Status),
         buffer: vec![0; RECEIVE_BYTES],
     };
     listener.set_nonblocking(true)?;
@@ -120,7 +217,7 @@ pub fn serve(listener: &TcpListener, scenario: Scenario, fault: Option<Fault>) -
         EventData::new_u64(LISTENER),
         EventFlags::IN,
     )?;
-    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut connections = Connections::default();
     let mut events = Vec::with_capacity(EVENTS_MAX);
     loop {
         events.clear();
@@ -128,15 +225,16 @@ pub fn serve(listener: &TcpListener, scenario: Scenario, fault: Option<Fault>) -
         for event in &events {
             let token = event.data.u64();
             if token == LISTENER {
-                accept(listener, &poll, &mut connections)?;
+                connections.accept(listener, &poll, script.upgrades)?;
                 continue;
             }
-            let slot = &mut connections[usize::try_from(token)?];
-            let open = slot
-                .as_mut()
-                .is_some_and(|connection| server.handle_ready(connection).is_ok());
-            if !open {
-                *slot = None;
+            let index = usize::try_from(token)?;
+            let Some(connection) = &mut connections.slots[index] else {
+                continue;
+            };
+            if server.handle_ready(connection).is_err() {
+                connections.slots[index] = None;
+                connections.free.push(index);
             }
         }
     }
@@ -144,6 +242,8 @@ pub fn serve(listener: &TcpListener, scenario: Scenario, fault: Option<Fault>) -
 
 struct Connection {
     stream: TcpStream,
+    /// What has arrived of the request for an upgrade; `None` after it, and where there is none.
+    head: Option<Vec<u8>>,
     /// Bytes of a request that has not arrived in full.
     partial: usize,
     /// Bytes of answers not yet sent.
@@ -157,7 +257,8 @@ struct Null {
     request_bytes: usize,
     answer_bytes: usize,
     copies: Vec<u8>,
-    close_after_answer: bool,
+    closes_after_answer: bool,
+    refuses: bool,
     buffer: Vec<u8>,
 }
 
@@ -170,7 +271,11 @@ impl Null {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => return Err(Closed),
             };
-            let bytes = connection.partial + received;
+            let now = match connection.head {
+                Some(_) => self.upgrade(connection, received)?,
+                None => received,
+            };
+            let bytes = connection.partial + now;
             connection.partial = bytes % self.request_bytes;
             connection.owed += bytes / self.request_bytes * self.answer_bytes;
             // A short read means drained, so edges suffice: see epoll(7).
@@ -179,6 +284,28 @@ impl Null {
             }
         }
         self.flush(connection)
+    }
+
+    /// Answers the request for an upgrade once it is whole, and returns how many bytes came behind
+    /// it.
+    fn upgrade(
+        &self,
+        connection: &mut Connection,
+        received: usize,
+    ) -> std::result::Result<usize, Closed> {
+        let mut head = connection.head.take().unwrap_or_default();
+        head.extend_from_slice(&self.buffer[..received]);
+        let Some(head_bytes) = handshake::head_bytes(&head) else {
+            connection.head = Some(head);
+            return Ok(0);
+        };
+        let mut answer = handshake::answer(&head[..head_bytes]).ok_or(Closed)?;
+        if self.refuses {
+            answer.splice(..12, *b"HTTP/1.1 400");
+        }
+        // Fits a fresh socket's buffer.
+        connection.stream.write_all(&answer).map_err(|_| Closed)?;
+        Ok(head.len() - head_bytes)
     }
 
     fn flush(&self, connection: &mut Connection) -> std::result::Result<(), Closed> {
@@ -192,7 +319,7 @@ impl Null {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => return Err(Closed),
             }
-            if self.close_after_answer {
+            if self.closes_after_answer {
                 return Err(Closed);
             }
         }
@@ -200,38 +327,41 @@ impl Null {
     }
 }
 
-fn accept(
-    listener: &TcpListener,
-    poll: &rustix::fd::OwnedFd,
-    connections: &mut Vec<Option<Connection>>,
-) -> Result<()> {
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-            Err(error) => return Err(error.into()),
-        };
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        let free = connections.iter().position(Option::is_none);
-        let index = free.unwrap_or(connections.len());
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
-        epoll::add(
-            poll,
-            &stream,
-            EventData::new_u64(u64::try_from(index)?),
-            flags,
-        )?;
-        let connection = Some(Connection {
-            stream,
-            partial: 0,
-            owed: 0,
-        });
-        if index == connections.len() {
-            connections.push(connection);
-        } else {
-            connections[index] = connection;
+#[derive(Default)]
+struct Connections {
+    slots: Vec<Option<Connection>>,
+    /// Places of `slots` without a connection.
+    free: Vec<usize>,
+}
+
+impl Connections {
+    fn accept(&mut self, listener: &TcpListener, poll: &OwnedFd, upgrades: bool) -> Result<()> {
+        loop {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            let index = self.free.pop().unwrap_or_else(|| {
+                self.slots.push(None);
+                self.slots.len() - 1
+            });
+            let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+            epoll::add(
+                poll,
+                &stream,
+                EventData::new_u64(u64::try_from(index)?),
+                flags,
+            )?;
+            self.slots[index] = Some(Connection {
+                stream,
+                head: upgrades.then(Vec::new),
+                partial: 0,
+                owed: 0,
+            });
         }
     }
 }

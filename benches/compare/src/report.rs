@@ -4,8 +4,11 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use std::fs;
 use std::time::Duration;
 
-use crate::compare::{KEIRIN, NULL, Row, Sample};
+use crate::compare::{KEIRIN, NULL, Sample};
+use crate::task::{Row, Task};
 use crate::verify::Errors;
+use crate::ws::idle::Memory;
+use crate::ws::scenario::Scenario;
 
 /// Above this share of the window spent waiting for a core, somebody else was using the machine.
 const WAITED_MAX: f64 = 0.05;
@@ -34,13 +37,24 @@ pub struct RowResult {
     pub servers: Vec<(String, Vec<Sample>)>,
 }
 
-/// The result of a comparison. `Display` writes the table.
+/// The samples of one scenario of idle connections.
+#[derive(Clone, Debug)]
+pub struct MemoryResult {
+    /// What was asked.
+    pub scenario: Scenario,
+    /// The samples of each server, by name.
+    pub servers: Vec<(String, Vec<Memory>)>,
+}
+
+/// The result of a comparison. `Display` writes the tables.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// How it came about.
     pub environment: Environment,
-    /// The rows measured.
+    /// The rows measured in CPU time.
     pub rows: Vec<RowResult>,
+    /// Those measured in memory.
+    pub memory: Vec<MemoryResult>,
 }
 
 /// A median with the extremes.
@@ -103,9 +117,11 @@ impl Report {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let servers = self.rows.iter().flat_map(|row| &row.servers);
+        let idle = self.memory.iter().flat_map(|row| &row.servers);
         servers
             .flat_map(|(_, samples)| samples)
             .all(Sample::is_valid)
+            && idle.flat_map(|(_, samples)| samples).all(Memory::is_valid)
     }
 
     /// Every sample as one line of JSON.
@@ -119,26 +135,54 @@ impl Report {
                 }
             }
         }
+        for MemoryResult { scenario, servers } in &self.memory {
+            for (server, samples) in servers {
+                for (run, memory) in samples.iter().enumerate() {
+                    let line = memory_json_line(*scenario, server, run + 1, memory);
+                    let _ = writeln!(lines, "{line}");
+                }
+            }
+        }
         lines
     }
 }
 
 fn json_line(row: Row, server: &str, run: usize, sample: &Sample) -> String {
     let user_us = sample.user_us.map(|us| format!("{us:.4}"));
+    let level_6_bytes = sample.level_6_bytes.map(|bytes| bytes.to_string());
+    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
     json_object(&[
-        ("scenario", json_name(row.scenario.name())),
-        ("pipeline", row.pipeline.to_string()),
+        ("scenario", json_name(&row.task.to_string())),
+        ("in_flight", row.in_flight.to_string()),
         ("server", json_name(server)),
         ("run", run.to_string()),
-        ("requests", sample.requests.to_string()),
-        ("requests_per_s", format!("{:.1}", sample.requests_per_s)),
+        ("operations", sample.operations.to_string()),
+        (
+            "operations_per_s",
+            format!("{:.1}", sample.operations_per_s),
+        ),
         ("cpu_us", format!("{:.4}", sample.cpu_us)),
-        ("user_us", user_us.unwrap_or_else(|| "null".to_owned())),
+        ("user_us", or_null(user_us)),
         ("errors", sample.errors.total().to_string()),
-        ("response_bytes", sample.response_bytes.to_string()),
+        ("connections", sample.connections.to_string()),
+        ("answer_bytes", sample.answer_bytes.to_string()),
+        ("level_6_bytes", or_null(level_6_bytes)),
         ("server_busy", format!("{:.4}", sample.server_busy)),
         ("generator_busy", format!("{:.4}", sample.generator_busy)),
         ("waited", format!("{:.4}", sample.waited)),
+    ])
+}
+
+fn memory_json_line(scenario: Scenario, server: &str, run: usize, memory: &Memory) -> String {
+    json_object(&[
+        ("scenario", json_name(&scenario.to_string())),
+        ("server", json_name(server)),
+        ("run", run.to_string()),
+        ("errors", memory.errors.total().to_string()),
+        ("connections", memory.connections.to_string()),
+        ("before_bytes", memory.before_bytes.to_string()),
+        ("open_bytes", memory.open_bytes.to_string()),
+        ("closed_bytes", memory.closed_bytes.to_string()),
     ])
 }
 
@@ -173,12 +217,34 @@ impl Display for Report {
         if has(KEIRIN) && peers {
             to.push(KEIRIN);
         }
-        let mut lines = vec![titles(&to)];
-        for row in &self.rows {
-            for (server, samples) in &row.servers {
-                lines.push(cells(row, server, samples, &to));
+        if !self.rows.is_empty() {
+            let mut lines = vec![titles(&to)];
+            for row in &self.rows {
+                for (server, samples) in &row.servers {
+                    let mut cells = cells(row, server, samples, &to);
+                    cells.push(notes(&self.environment, row, server, samples).join("; "));
+                    lines.push(cells);
+                }
             }
+            write_table(f, &lines)?;
         }
+        if self.memory.is_empty() {
+            return Ok(());
+        }
+        let titles = [
+            "idle connections",
+            "server",
+            "bytes of each",
+            "left when closed",
+            "notes",
+        ];
+        let mut lines = vec![titles.map(str::to_owned).to_vec()];
+        for row in &self.memory {
+            let servers = row.servers.iter();
+            lines
+                .extend(servers.map(|(server, memory)| memory_cells(row.scenario, server, memory)));
+        }
+        writeln!(f)?;
         write_table(f, &lines)
     }
 }
@@ -186,12 +252,14 @@ impl Display for Report {
 fn titles(to: &[&str]) -> Vec<String> {
     let mut titles: Vec<String> = [
         "scenario",
-        "pipeline",
+        "in flight",
         "server",
-        "CPU us/request",
+        "operation",
+        "CPU us each",
         "user",
         "system",
-        "requests/s",
+        "a second",
+        "busy %: server, generator",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -204,34 +272,84 @@ fn cells(row: &RowResult, server: &str, samples: &[Sample], to: &[&str]) -> Vec<
     let show = |values: Vec<f64>, decimals| {
         Spread::of(values).map_or_else(|| "-".to_owned(), |s| s.show(decimals))
     };
-    let median = |values: Vec<f64>| {
-        Spread::of(values).map_or_else(|| "-".to_owned(), |s| format!("{:.2}", s.median))
+    let median = |values: Vec<f64>, decimals| {
+        Spread::of(values).map_or_else(|| "-".to_owned(), |s| format!("{:.decimals$}", s.median))
+    };
+    let asked = if server == NULL {
+        row.row.base()
+    } else {
+        row.row
     };
     let system_us = |s: &Sample| s.user_us.map(|user_us| s.cpu_us - user_us);
+    let busy = |share: fn(&Sample) -> f64| median(samples.iter().map(share).collect(), 0);
     let mut cells = vec![
-        row.row.scenario.name().to_owned(),
-        row.row.pipeline.to_string(),
+        row.row.task.to_string(),
+        row.row.in_flight.to_string(),
         server.to_owned(),
-        show(samples.iter().map(|s| s.cpu_us).collect(), 2),
-        median(samples.iter().filter_map(|s| s.user_us).collect()),
-        median(samples.iter().filter_map(system_us).collect()),
-        show(samples.iter().map(|s| s.requests_per_s).collect(), 0),
+        asked.task.operation().to_owned(),
+        show(samples.iter().map(|s| s.cpu_us).collect(), 3),
+        median(samples.iter().filter_map(|s| s.user_us).collect(), 3),
+        median(samples.iter().filter_map(system_us).collect(), 3),
+        show(samples.iter().map(|s| s.operations_per_s).collect(), 0),
+        format!(
+            "{}, {}",
+            busy(|s| s.server_busy * 100.0),
+            busy(|s| s.generator_busy * 100.0)
+        ),
     ];
     let ratio = |to: &&str| row.ratio(server, to).filter(|_| *to != server);
     cells.extend(
         to.iter()
             .map(|to| ratio(to).map_or_else(|| "-".to_owned(), |spread| spread.show(2))),
     );
-    cells.push(notes(row, samples).join("; "));
     cells
 }
 
-fn notes(row: &RowResult, samples: &[Sample]) -> Vec<String> {
+fn memory_cells(scenario: Scenario, server: &str, memory: &[Memory]) -> Vec<String> {
+    let show = |bytes: fn(&Memory) -> f64| {
+        Spread::of(memory.iter().map(bytes)).map_or_else(|| "-".to_owned(), |s| s.show(0))
+    };
+    let mut errors = Errors::default();
+    memory.iter().for_each(|memory| errors += memory.errors);
     let mut notes = Vec::new();
+    if !memory.iter().all(Memory::is_valid) {
+        notes.push(format!("INVALID: {errors}"));
+    }
+    let asked = if server == NULL {
+        scenario.base(1).0
+    } else {
+        scenario
+    };
+    if asked != scenario {
+        notes.push(format!("measured with {asked}"));
+    }
+    vec![
+        scenario.to_string(),
+        server.to_owned(),
+        show(Memory::open_per_connection),
+        show(Memory::closed_per_connection),
+        notes.join("; "),
+    ]
+}
+
+fn notes(
+    environment: &Environment,
+    row: &RowResult,
+    server: &str,
+    samples: &[Sample],
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let base = row.row.base();
+    if server == NULL && base != row.row {
+        notes.push(format!(
+            "measured with {}, {} in flight",
+            base.task, base.in_flight
+        ));
+    }
     if !samples.iter().all(Sample::is_valid) {
         let mut errors = Errors::default();
         samples.iter().for_each(|s| errors += s.errors);
-        let none = if samples.iter().any(|s| s.requests == 0) {
+        let none = if samples.iter().any(|s| s.operations == 0) {
             ", no answer"
         } else {
             ""
@@ -252,10 +370,23 @@ fn notes(row: &RowResult, samples: &[Sample]) -> Vec<String> {
             waited * 100.0
         ));
     }
-    let bytes = |samples: &[Sample]| samples.iter().map(|s| s.response_bytes).max();
+    let connections = samples.iter().map(|s| s.connections).max();
+    if let Some(connections) = connections.filter(|&n| n != environment.connections) {
+        notes.push(format!("{connections} connections"));
+    }
+    if let Some(sample) = samples.iter().find(|s| s.level_6_bytes.is_some()) {
+        notes.push(format!(
+            "replies of {} bytes, {} at level 6",
+            sample.answer_bytes,
+            sample.level_6_bytes.unwrap_or_default()
+        ));
+    }
+    let bytes = |samples: &[Sample]| samples.iter().map(|s| s.answer_bytes).max();
     let (own, null) = (bytes(samples), row.samples(NULL).and_then(bytes));
     if let (Some(own), Some(null)) = (own, null)
         && own != null
+        && base == row.row
+        && !matches!(row.row.task, Task::WebSocket(Scenario::Handshake))
     {
         notes.push(format!("answers of {own} bytes, null's have {null}"));
     }
@@ -326,21 +457,25 @@ impl Display for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use crate::task::rows_of;
 
     const GOOD: Sample = Sample {
-        requests: 1000,
-        requests_per_s: 2000.0,
+        operations: 1000,
+        operations_per_s: 2000.0,
         cpu_us: 6.0,
         user_us: Some(1.0),
         errors: Errors {
             bad_status: 0,
             bad_length: 0,
             bad_body: 0,
+            bad_opcode: 0,
+            bad_order: 0,
             unexpected_close: 0,
             unanswered: 0,
         },
-        response_bytes: 87,
+        connections: 64,
+        answer_bytes: 87,
+        level_6_bytes: None,
         server_busy: 0.99,
         generator_busy: 0.8,
         waited: 0.0,
@@ -354,10 +489,7 @@ mod tests {
             warm_up: Duration::from_secs(1),
             window: Duration::from_secs(3),
         };
-        let row = Row {
-            scenario: Scenario::Hello,
-            pipeline: 1,
-        };
+        let row = rows_of("hello").unwrap()[0];
         let servers = vec![
             (NULL.to_owned(), null.to_vec()),
             (KEIRIN.to_owned(), keirin.to_vec()),
@@ -365,6 +497,7 @@ mod tests {
         Report {
             environment,
             rows: vec![RowResult { row, servers }],
+            memory: Vec::new(),
         }
     }
 
@@ -440,7 +573,7 @@ mod tests {
             !report(
                 &[GOOD],
                 &[Sample {
-                    requests: 0,
+                    operations: 0,
                     ..GOOD
                 }]
             )
@@ -477,7 +610,7 @@ mod tests {
         let text = report(
             &[GOOD],
             &[Sample {
-                response_bytes: 90,
+                answer_bytes: 90,
                 ..GOOD
             }],
         )
@@ -502,7 +635,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert!(
             lines[0].starts_with(
-                "{\"scenario\":\"hello\",\"pipeline\":1,\"server\":\"null\",\"run\":1,"
+                "{\"scenario\":\"hello\",\"in_flight\":1,\"server\":\"null\",\"run\":1,"
             )
         );
         assert!(lines[1].contains("\"user_us\":null,"));

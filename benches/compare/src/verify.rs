@@ -17,19 +17,34 @@ const STATUS_OK: &[u8] = b"HTTP/1.1 200 ";
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Which contents are compared with what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// None: the null server knows only their length.
+    Ignored,
+    /// The first on each connection and one in [`SAMPLE_INTERVAL`].
+    Sampled,
+    /// All of them.
+    All,
+}
+
 /// What was wrong with the answers. Any count above zero makes a measurement invalid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
-    /// Answers with another status than 200.
+    /// Answers with another status than 200, and upgrades that were refused or wrong.
     pub bad_status: u64,
     /// Answers whose length differs from what the scenario or the first answer says, that are no
     /// HTTP/1.1, or that nobody asked for.
     pub bad_length: u64,
     /// Answers with a sampled body that differs.
     pub bad_body: u64,
+    /// Messages of another kind than was sent.
+    pub bad_opcode: u64,
+    /// Deliveries before their turn, or again.
+    pub bad_order: u64,
     /// Connections that the server closed or refused.
     pub unexpected_close: u64,
-    /// Connections with an answer still missing after the grace time at the end.
+    /// Connections with an answer or a delivery still missing after the grace time at the end.
     pub unanswered: u64,
 }
 
@@ -37,7 +52,9 @@ impl Errors {
     /// All of them.
     #[must_use]
     pub fn total(self) -> u64 {
-        self.bad_status + self.bad_length + self.bad_body + self.unexpected_close + self.unanswered
+        let content = self.bad_status + self.bad_length + self.bad_body;
+        let messages = self.bad_opcode + self.bad_order;
+        content + messages + self.unexpected_close + self.unanswered
     }
 }
 
@@ -47,13 +64,16 @@ impl Display for Errors {
             bad_status,
             bad_length,
             bad_body,
+            bad_opcode,
+            bad_order,
             unexpected_close,
             unanswered,
         } = self;
         write!(
             f,
             "{} errors (status {bad_status}, length {bad_length}, body {bad_body}, \
-             closed {unexpected_close}, unanswered {unanswered})",
+             opcode {bad_opcode}, order {bad_order}, closed {unexpected_close}, \
+             unanswered {unanswered})",
             self.total(),
         )
     }
@@ -64,6 +84,8 @@ impl AddAssign for Errors {
         self.bad_status += other.bad_status;
         self.bad_length += other.bad_length;
         self.bad_body += other.bad_body;
+        self.bad_opcode += other.bad_opcode;
+        self.bad_order += other.bad_order;
         self.unexpected_close += other.unexpected_close;
         self.unanswered += other.unanswered;
     }
@@ -110,19 +132,25 @@ pub struct Verifier<'a> {
     partial_head: Vec<u8>,
     body: Option<Body>,
     pending: usize,
+    sample_interval: u32,
     until_sample: u32,
 }
 
 impl<'a> Verifier<'a> {
     /// A verifier for a new connection on which every answer should carry the body `expected`.
     #[must_use]
-    pub fn new(expected: &'a [u8]) -> Self {
+    pub fn new(expected: &'a [u8], content: Content) -> Self {
         Self {
             expected,
             stencil: None,
             partial_head: Vec::new(),
             body: None,
             pending: 0,
+            sample_interval: match content {
+                Content::Ignored => u32::MAX,
+                Content::Sampled => SAMPLE_INTERVAL,
+                Content::All => 1,
+            },
             until_sample: 0,
         }
     }
@@ -235,7 +263,7 @@ impl<'a> Verifier<'a> {
     fn begin_body(&mut self, bytes_left: usize) {
         let sampled = self.until_sample == 0;
         self.until_sample = if sampled {
-            SAMPLE_INTERVAL
+            self.sample_interval
         } else {
             self.until_sample
         } - 1;
@@ -317,7 +345,7 @@ mod tests {
     /// Feeds the answers in pieces of `cut` bytes, as the answers to `count` requests.
     fn check(answers: &[u8], count: usize, cut: usize) -> (Result<usize, Lost>, Errors) {
         let mut errors = Errors::default();
-        let mut verifier = Verifier::new(b"hello");
+        let mut verifier = Verifier::new(b"hello", Content::Sampled);
         verifier.sent(count);
         let completed = answers
             .chunks(cut)
@@ -433,7 +461,7 @@ mod tests {
     #[test]
     fn a_truncated_answer_stays_pending() {
         let mut errors = Errors::default();
-        let mut verifier = Verifier::new(b"hello");
+        let mut verifier = Verifier::new(b"hello", Content::Sampled);
         verifier.sent(1);
         assert_eq!(verifier.feed(&GOOD[..GOOD.len() - 1], &mut errors), Ok(0));
         assert_eq!((verifier.pending(), errors), (1, Errors::default()));
@@ -446,13 +474,18 @@ mod tests {
         assert_eq!((completed, errors.bad_body), (Ok(1), 1));
         let (completed, errors) = check(&bad.repeat(610), 610, 1000);
         assert_eq!((completed, errors.bad_body), (Ok(610), 10));
+        let mut errors = Errors::default();
+        let mut verifier = Verifier::new(b"hello", Content::All);
+        verifier.sent(610);
+        assert_eq!(verifier.feed(&bad.repeat(610), &mut errors), Ok(610));
+        assert_eq!(errors.bad_body, 610);
         const { assert!(SAMPLE_INTERVAL <= 100, "at least one per cent") };
     }
 
     #[test]
     fn response_bytes_are_known_after_the_first_answer() {
         let mut errors = Errors::default();
-        let mut verifier = Verifier::new(b"hello");
+        let mut verifier = Verifier::new(b"hello", Content::Sampled);
         assert_eq!(verifier.response_bytes(), None);
         verifier.sent(1);
         assert_eq!(verifier.feed(GOOD, &mut errors), Ok(1));

@@ -5,14 +5,14 @@ use std::process::{Command, Output};
 
 use keirin_bench::null::{Fault, canned_answer};
 use keirin_bench::process::{ServerProcess, free_port};
-use keirin_bench::scenario::Scenario;
+use keirin_bench::task::{Row, Task, rows_of};
 
 const EXECUTABLE: &str = env!("CARGO_BIN_EXE_keirin-bench");
 
-fn start_null(scenario: Scenario, fault: Option<Fault>) -> ServerProcess {
+fn start_null(task: &str, fault: Option<Fault>) -> ServerProcess {
     let port = free_port().unwrap();
     let mut command = Command::new(EXECUTABLE);
-    command.args(["null", "--scenario", scenario.name()]);
+    command.args(["null", "--scenario", task]);
     if let Some(fault) = fault {
         command.args(["--fault", fault.name()]);
     }
@@ -20,14 +20,18 @@ fn start_null(scenario: Scenario, fault: Option<Fault>) -> ServerProcess {
     ServerProcess::start(command, port).unwrap()
 }
 
-fn load(server: &ServerProcess, scenario: Scenario, pipeline: usize, seconds: &str) -> Output {
-    Command::new(EXECUTABLE)
-        .args(["load", "--scenario", scenario.name()])
-        .args(["--pipeline", &pipeline.to_string()])
-        .args(["--connections", "8", "--seconds", seconds])
-        .arg(server.address().port().to_string())
-        .output()
-        .unwrap()
+/// Contents are not compared over WebSocket, where the null server does not know them.
+fn load(server: &ServerProcess, task: &str, in_flight: usize, seconds: &str) -> Output {
+    let mut command = Command::new(EXECUTABLE);
+    command
+        .args(["load", "--scenario", task])
+        .args(["--in-flight", &in_flight.to_string()])
+        .args(["--connections", "8", "--seconds", seconds]);
+    if let Task::WebSocket(_) = task.parse().unwrap() {
+        command.arg("--null");
+    }
+    let port = server.address().port().to_string();
+    command.arg(port).output().unwrap()
 }
 
 /// The number called `name` in the line of JSON that `load` prints.
@@ -40,46 +44,41 @@ fn number(output: &Output, name: &str) -> f64 {
     rest[..end].parse().unwrap()
 }
 
-/// A second of load on a faultless null server.
-fn check_null(scenario: Scenario, pipeline: usize) {
-    let server = start_null(scenario, None);
-    let output = load(&server, scenario, pipeline, "1");
+/// Some load on a faultless null server.
+fn check_null(task: &str, in_flight: usize) {
+    let server = start_null(task, None);
+    let output = load(&server, task, in_flight, "0.3");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(number(&output, "errors"), 0.0, "{output:?}");
-    assert!(number(&output, "requests") > 0.0, "{output:?}");
+    assert!(number(&output, "operations") > 0.0, "{output:?}");
     assert!(number(&output, "generator_cpu_s") > 0.0, "{output:?}");
-    let bytes = canned_answer(scenario, None).len() as f64;
-    assert_eq!(number(&output, "response_bytes"), bytes, "{output:?}");
+    if task != "handshake" {
+        let bytes = canned_answer(task.parse().unwrap(), None).unwrap().len() as f64;
+        assert_eq!(number(&output, "answer_bytes"), bytes, "{output:?}");
+    }
 }
 
 #[test]
-fn hello_is_answered_without_errors() {
-    check_null(Scenario::Hello, 1);
-    check_null(Scenario::Hello, 16);
-}
-
-#[test]
-fn headers20_is_answered_without_errors() {
-    check_null(Scenario::Headers20, 1);
-    check_null(Scenario::Headers20, 16);
-}
-
-#[test]
-fn json_is_answered_without_errors() {
-    check_null(Scenario::Json, 1);
+fn every_base_is_answered_without_errors() {
+    let mut bases: Vec<Row> = Vec::new();
+    for row in rows_of("http,ws*,handshake,deflate*").unwrap() {
+        if !bases.contains(&row.base()) {
+            bases.push(row.base());
+        }
+    }
+    assert!(bases.len() > 30, "{bases:?}");
+    for Row { task, in_flight } in bases {
+        check_null(&task.to_string(), in_flight);
+    }
 }
 
 /// Deep enough that the answers do not fit the socket's buffer, and are sent in parts.
 #[test]
-fn body16k_is_answered_without_errors() {
-    check_null(Scenario::Body16k, 1);
-    check_null(Scenario::Body16k, 300);
-}
-
-#[test]
-fn upload64k_is_answered_without_errors() {
-    check_null(Scenario::Upload64k, 1);
-    check_null(Scenario::Upload64k, 16);
+fn deep_batches_are_answered_without_errors() {
+    check_null("body16k", 300);
+    check_null("upload64k", 16);
+    check_null("ws16k", 300);
+    check_null("ws20", 5000);
 }
 
 #[test]
@@ -89,21 +88,45 @@ fn every_fault_is_reported_under_its_name() {
             Fault::Status => "bad_status",
             Fault::Length | Fault::Surplus => "bad_length",
             Fault::Body => "bad_body",
+            Fault::Opcode => "bad_opcode",
             Fault::Truncated => "unanswered",
             Fault::Close => "unexpected_close",
         };
-        for scenario in [Scenario::Hello, Scenario::Body16k] {
-            let server = start_null(scenario, Some(fault));
-            let output = load(&server, scenario, 1, "0.1");
+        for task in ["hello", "body16k", "ws20", "ws16k-text"] {
+            let websocket = task.starts_with("ws");
+            if websocket && fault == Fault::Body || !websocket && fault == Fault::Opcode {
+                continue;
+            }
+            let server = start_null(task, Some(fault));
+            let output = load(&server, task, 1, "0.1");
             assert_eq!(output.status.code(), Some(1), "{fault:?}: {output:?}");
             assert!(number(&output, count) > 0.0, "{fault:?}: {output:?}");
         }
     }
 }
 
+/// The null server's replies are not what was sent.
+#[test]
+fn contents_are_compared_unless_told_otherwise() {
+    let server = start_null("ws20", None);
+    let port = server.address().port().to_string();
+    let arguments = ["load", "--scenario", "ws20", "--connections", "8", &port];
+    let output = Command::new(EXECUTABLE).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let share = number(&output, "bad_body") / number(&output, "operations");
+    assert!((0.015..0.03).contains(&share), "one in 61: {output:?}");
+    let arguments = ["--verify", "--seconds", "0.1"];
+    let output = Command::new(EXECUTABLE)
+        .args(["load", "--scenario", "ws20", "--connections", "8", &port])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(number(&output, "bad_body") >= number(&output, "operations"));
+}
+
 #[test]
 fn nobody_to_load_is_no_measurement() {
-    let server = start_null(Scenario::Hello, None);
+    let server = start_null("hello", None);
     let address = server.address();
     drop(server);
     assert!(TcpStream::connect(address).is_err(), "stopped by the drop");
@@ -126,7 +149,14 @@ fn compare_measures_peers_and_marks_the_faulty() {
     let twin = format!("twin={EXECUTABLE} null --scenario json {{port}}");
     let faulty = format!("faulty={EXECUTABLE} null --scenario json --fault body {{port}}");
     let output = Command::new(EXECUTABLE)
-        .args(["compare", "--quick", "--scenarios", "json", "--runs", "2"])
+        .args([
+            "compare",
+            "--quick",
+            "--scenarios",
+            "json,idle20",
+            "--runs",
+            "2",
+        ])
         .args(["--peer", &twin, "--peer", &faulty, "--json"])
         .arg(&json)
         .output()

@@ -1,0 +1,278 @@
+//! The closed loop: one thread, one epoll, on each connection a batch that is followed by the next
+//! when all of it is answered.
+//!
+//! Each turn receives from every connection that is ready and only then sends the next batches. The
+//! server so finds work for several connections each time it wakes up, as it would under many
+//! independent clients, and is not measured falling asleep between two.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::time::Timespec;
+
+use crate::Result;
+use crate::verify::{Errors, Lost};
+
+const RECEIVE_BYTES: usize = 256 * 1024;
+const EVENTS_MAX: usize = 1024;
+
+/// How long the answers that are under way at the end may still take.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// What is said on one connection.
+pub trait Client {
+    /// Takes up the next batch: it is unsent now.
+    fn begin_batch(&mut self);
+    /// What of the batch is to be sent next; empty when all is sent.
+    fn unsent(&self) -> &[u8];
+    /// The first `bytes` of [`Client::unsent`] have been sent.
+    fn mark_sent(&mut self, bytes: usize);
+    /// Checks what arrived, adds to `errors`, and returns how many answers it completed, the faulty
+    /// ones included.
+    ///
+    /// # Errors
+    /// [`Lost`] when the bytes are no answer or belong to no request.
+    fn feed(&mut self, bytes: &[u8], errors: &mut Errors) -> std::result::Result<usize, Lost>;
+    /// Requests not yet answered in full.
+    fn pending(&self) -> usize;
+    /// Bytes of one answer, on average; `None` before the first.
+    fn answer_bytes(&self) -> Option<usize>;
+}
+
+/// An epoll with room for its events, each known by a number.
+pub struct Poll {
+    epoll: OwnedFd,
+    events: Vec<Event>,
+}
+
+impl Poll {
+    /// An epoll without sockets.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            events: Vec::with_capacity(EVENTS_MAX),
+        })
+    }
+
+    /// Announces edges of `socket` as `number`, until the socket is closed.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn add(&self, socket: impl AsFd, number: usize) -> Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        let data = EventData::new_u64(u64::try_from(number)?);
+        Ok(epoll::add(&self.epoll, socket, data, flags)?)
+    }
+
+    /// Waits, and returns how many sockets are ready: their numbers are in [`Poll::number`].
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn wait(&mut self, timeout: Duration) -> Result<usize> {
+        let timeout = Timespec::try_from(timeout)?;
+        self.events.clear();
+        rustix::io::retry_on_intr(|| {
+            epoll::wait(
+                &self.epoll,
+                spare_capacity(&mut self.events),
+                Some(&timeout),
+            )
+        })?;
+        Ok(self.events.len())
+    }
+
+    /// The number of the socket of event `position` of the last wait.
+    #[must_use]
+    pub fn number(&self, position: usize) -> usize {
+        self.events[position].data.u64() as usize
+    }
+}
+
+/// The connection is of no further use. Already counted.
+struct Dropped;
+
+struct Connection<C> {
+    stream: TcpStream,
+    client: C,
+}
+
+impl<C: Client> Connection<C> {
+    fn send(&mut self, errors: &mut Errors) -> std::result::Result<(), Dropped> {
+        loop {
+            let unsent = self.client.unsent();
+            if unsent.is_empty() {
+                return Ok(());
+            }
+            match self.stream.write(unsent) {
+                Ok(sent) => self.client.mark_sent(sent),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => {
+                    errors.unexpected_close += 1;
+                    return Err(Dropped);
+                }
+            }
+        }
+    }
+
+    /// Reads and checks what has arrived, and returns how many answers that completed.
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        errors: &mut Errors,
+    ) -> std::result::Result<usize, Dropped> {
+        let mut completed = 0;
+        loop {
+            let received = match self.stream.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(completed),
+                Ok(0) | Err(_) => {
+                    errors.unexpected_close += 1;
+                    return Err(Dropped);
+                }
+                Ok(received) => received,
+            };
+            let feed = self.client.feed(&buffer[..received], errors);
+            completed += feed.map_err(|Lost| Dropped)?;
+            // A short read means drained, so edges suffice: see epoll(7).
+            if received < buffer.len() {
+                return Ok(completed);
+            }
+        }
+    }
+}
+
+/// Connections with what is said on them, kept busy.
+pub struct ClosedLoop<C> {
+    poll: Poll,
+    /// `None` once dropped: nothing is opened anew, so a server that closes is not measured on ever
+    /// new connections.
+    connections: Vec<Option<Connection<C>>>,
+    /// Connections whose batch is answered in full.
+    idle: Vec<usize>,
+    /// How many connections wait for answers.
+    busy: usize,
+    buffer: Vec<u8>,
+    completed: u64,
+    /// What has gone wrong so far.
+    pub errors: Errors,
+}
+
+impl<C: Client> ClosedLoop<C> {
+    /// Takes connected sockets.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn new(clients: impl IntoIterator<Item = (TcpStream, C)>) -> Result<Self> {
+        let poll = Poll::new()?;
+        let mut connections = Vec::new();
+        for (stream, client) in clients {
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            poll.add(&stream, connections.len())?;
+            connections.push(Some(Connection { stream, client }));
+        }
+        Ok(Self {
+            poll,
+            idle: (0..connections.len()).collect(),
+            connections,
+            busy: 0,
+            buffer: vec![0; RECEIVE_BYTES],
+            completed: 0,
+            errors: Errors::default(),
+        })
+    }
+
+    /// Keeps every connection busy until `deadline`, or until there is none left. Returns how many
+    /// answers have been completed since the beginning.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn run_until(&mut self, deadline: Instant) -> Result<u64> {
+        loop {
+            for position in 0..self.idle.len() {
+                self.begin_batch(self.idle[position]);
+            }
+            self.idle.clear();
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            if time_left.is_zero() || self.busy == 0 {
+                return Ok(self.completed);
+            }
+            self.turn(time_left)?;
+        }
+    }
+
+    /// Waits for what is under way, and counts what does not come.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn drain(&mut self) -> Result<()> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            if time_left.is_zero() || self.busy == 0 {
+                break;
+            }
+            self.turn(time_left)?;
+        }
+        let open = self.connections.iter().flatten();
+        let unanswered = open.filter(|c| c.client.pending() > 0).count();
+        self.errors.unanswered += u64::try_from(unanswered)?;
+        Ok(())
+    }
+
+    /// Bytes of one correct answer, or 0 if there was none.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        let mut open = self.connections.iter().flatten();
+        open.find_map(|connection| connection.client.answer_bytes())
+            .unwrap_or(0)
+    }
+
+    fn begin_batch(&mut self, index: usize) {
+        let slot = &mut self.connections[index];
+        let Some(connection) = slot else { return };
+        connection.client.begin_batch();
+        match connection.send(&mut self.errors) {
+            Ok(()) => self.busy += 1,
+            Err(Dropped) => *slot = None,
+        }
+    }
+
+    fn turn(&mut self, time_left: Duration) -> Result<()> {
+        for position in 0..self.poll.wait(time_left)? {
+            self.handle_ready(self.poll.number(position));
+        }
+        Ok(())
+    }
+
+    fn handle_ready(&mut self, index: usize) {
+        let slot = &mut self.connections[index];
+        let Some(connection) = slot else { return };
+        let was_busy = connection.client.pending() > 0;
+        let done = connection
+            .send(&mut self.errors)
+            .and_then(|()| connection.receive(&mut self.buffer, &mut self.errors));
+        let is_busy = match done {
+            Ok(completed) => {
+                self.completed += completed as u64;
+                connection.client.pending() > 0
+            }
+            Err(Dropped) => {
+                *slot = None;
+                false
+            }
+        };
+        if was_busy && !is_busy {
+            self.busy -= 1;
+            if slot.is_some() {
+                self.idle.push(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The messages: always the same for the same seed, each different from the next, of an exact
+//! length.
+
+use super::scenario::Kind;
+
+/// A sequence of numbers that look random (SplitMix64, of Steele, Lea and Flood, 2014). What it
+/// makes has to vary and to be the same in each run, not to be hard to guess.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence that belongs to `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// The next number, brought below `limit`, which is not 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        // The remainder fits, and on other machines than of 64 bits the cut is harmless.
+        self.next() as usize % limit
+    }
+
+    /// `N` bytes.
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for piece in bytes.chunks_mut(8) {
+            piece.copy_from_slice(&self.next().to_le_bytes()[..piece.len()]);
+        }
+    }
+}
+
+const WORDS: [&str; 24] = [
+    "velodrome",
+    "the",
+    "sprint",
+    "of",
+    "and",
+    "bicycle",
+    "lap",
+    "rider",
+    "on",
+    "a",
+    "pacer",
+    "track",
+    "競輪",
+    "naïve",
+    "гонка",
+    "バンク",
+    "größer",
+    "élan",
+    "ποδήλατο",
+    "🚲",
+    "経路",
+    "最後の一周",
+    "🏁",
+    "señor",
+];
+
+/// A message of `length` bytes.
+#[must_use]
+pub fn message(kind: Kind, length: usize, random: &mut Random) -> Vec<u8> {
+    match kind {
+        Kind::Binary => {
+            let mut bytes = vec![0; length];
+            random.fill(&mut bytes);
+            bytes
+        }
+        Kind::Text => text(length, random).into_bytes(),
+        Kind::Deflate => json(length, random).into_bytes(),
+    }
+}
+
+/// Words of several scripts: some 40 % of the bytes are of characters of two to four bytes.
+fn text(length: usize, random: &mut Random) -> String {
+    let mut text = String::with_capacity(length + 32);
+    while text.len() < length {
+        text.push_str(WORDS[random.below(WORDS.len())]);
+        text.push(' ');
+    }
+    cut(&mut text, length);
+    text
+}
+
+/// Cuts `text` to `length` bytes, with a letter for each byte of a character that was cut in two.
+fn cut(text: &mut String, length: usize) {
+    text.truncate(text.floor_char_boundary(length));
+    while text.len() < length {
+        text.push('x');
+    }
+}
+
+/// What an API answers: a list of records with the same members, ended by a remark of the length
+/// that is missing.
+fn json(length: usize, random: &mut Random) -> String {
+    const END: &str = "],\"remark\":\"\"}";
+    let mut json = String::with_capacity(length);
+    json.push_str("{\"page\":1,\"items\":[");
+    let mut separator = "";
+    loop {
+        let item = format!(
+            "{separator}{{\"id\":{},\"name\":\"{} {}\",\"price\":{}.{:02},\"stock\":{},\"active\":{}}}",
+            random.below(1_000_000),
+            WORDS[random.below(WORDS.len())],
+            WORDS[random.below(WORDS.len())],
+            random.below(1000),
+            random.below(100),
+            random.below(500),
+            random.below(2) == 0,
+        );
+        if json.len() + item.len() + END.len() > length {
+            break;
+        }
+        json.push_str(&item);
+        separator = ",";
+    }
+    let remark = length - json.len() - END.len();
+    json.push_str(&END[..END.len() - 2]);
+    json.push_str(&text(remark, random));
+    json.push_str("\"}");
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_their_length_and_differ() {
+        let mut random = Random::new(7);
+        for length in (1..300).chain([1024, 16 * 1024, 45 * 1024]) {
+            for kind in [Kind::Binary, Kind::Text, Kind::Deflate] {
+                if kind == Kind::Deflate && length < 256 {
+                    continue;
+                }
+                let [one, other] = [(); 2].map(|()| message(kind, length, &mut random));
+                assert_eq!((one.len(), other.len()), (length, length));
+                assert!(one != other || length < 20, "{kind:?} {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_utf_8_of_one_to_four_bytes_a_character() {
+        let bytes = message(Kind::Text, 16 * 1024, &mut Random::new(7));
+        let text = String::from_utf8(bytes).unwrap();
+        for length in 1..=4 {
+            assert!(text.chars().any(|c| c.len_utf8() == length), "{length}");
+        }
+        let long: usize = text.chars().map(char::len_utf8).filter(|&n| n > 1).sum();
+        assert!((text.len() / 4..text.len() / 2).contains(&long), "{long}");
+    }
+
+    #[test]
+    fn json_ends_as_it_should() {
+        let json = json(1024, &mut Random::new(7));
+        assert!(json.starts_with("{\"page\":1,\"items\":[{\"id\":"));
+        assert!(json.contains("},{"));
+        assert!(json.contains("}],\"remark\":\""));
+        assert!(json.ends_with("\"}"));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same() {
+        assert_eq!(Random::new(1).next(), Random::new(1).next());
+        assert_ne!(Random::new(1).next(), Random::new(2).next());
+        assert_ne!(Random::new(1).bytes::<16>(), [0; 16]);
+    }
+}

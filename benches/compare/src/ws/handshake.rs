@@ -1,0 +1,292 @@
+//! The opening handshake (RFC 6455, section 4), checked as a strict client does, and the answer of
+//! a server.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use sha1::{Digest, Sha1};
+
+use super::content::Random;
+use crate::Result;
+use crate::verify::Errors;
+
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+const HEAD_END: &[u8] = b"\r\n\r\n";
+/// How long a server may take to answer one request for an upgrade.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections from one address. The kernel has some 28,000 ports for them, and takes long to find
+/// the last ones.
+const PER_SOURCE: usize = 4000;
+
+/// What is asked for, and the answer that it demands.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The request.
+    pub request: Vec<u8>,
+    accept: String,
+    offers_deflate: bool,
+}
+
+/// What the server agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// Whether a message that the server compresses refers to those before it, so that none can be
+    /// read without the others.
+    pub context_takeover: bool,
+}
+
+impl Opening {
+    /// A request for `/`, with a new key.
+    pub fn new(offers_deflate: bool, random: &mut Random) -> Self {
+        let key = BASE64.encode(&random.bytes::<16>());
+        // The client's messages are compressed beforehand, each by itself.
+        let offer = if offers_deflate {
+            "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
+        } else {
+            ""
+        };
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+        );
+        Self {
+            request: request.into_bytes(),
+            accept: accept_value(key.as_bytes()),
+            offers_deflate,
+        }
+    }
+
+    /// Checks the answer, given up to the empty line at its end. A server that was offered
+    /// compression has to accept it, for it is what will be measured.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, head: &[u8]) -> std::result::Result<Agreed, &'static str> {
+        if !head.starts_with(b"HTTP/1.1 101 ") {
+            return Err("not 101");
+        }
+        let is = |name, value: &str| {
+            field(head, name).is_some_and(|v| v.eq_ignore_ascii_case(value.as_bytes()))
+        };
+        if !is("upgrade", "websocket") || !is("connection", "upgrade") {
+            return Err("not upgraded to websocket");
+        }
+        if field(head, "sec-websocket-accept") != Some(self.accept.as_bytes()) {
+            return Err("the key was not accepted");
+        }
+        match field(head, "sec-websocket-extensions") {
+            None if self.offers_deflate => Err("no compression"),
+            None => Ok(Agreed {
+                context_takeover: false,
+            }),
+            Some(_) if !self.offers_deflate => Err("an extension that was not offered"),
+            Some(value) => agreed(value),
+        }
+    }
+}
+
+/// Reads the answer to the offer (RFC 7692, section 7.1).
+fn agreed(value: &[u8]) -> std::result::Result<Agreed, &'static str> {
+    let mut parts = value.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+    if parts.next() != Some(b"permessage-deflate") {
+        return Err("another extension than was offered");
+    }
+    let mut context_takeover = true;
+    for parameter in parts {
+        match parameter {
+            b"server_no_context_takeover" => context_takeover = false,
+            b"client_no_context_takeover" => {}
+            // Any window can be inflated.
+            window if window.starts_with(b"server_max_window_bits=") => {}
+            _ => return Err("a parameter that was not offered"),
+        }
+    }
+    Ok(Agreed { context_takeover })
+}
+
+/// The value of a header field, or `None` if it is not there exactly once.
+fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut values = head.split(|&b| b == b'\n').filter_map(|line| {
+        let colon = line.iter().position(|&b| b == b':')?;
+        let (found, value) = line.split_at(colon);
+        found
+            .eq_ignore_ascii_case(name.as_bytes())
+            .then(|| value[1..].trim_ascii())
+    });
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// `Sec-WebSocket-Accept` for a key: section 4.2.2.
+fn accept_value(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64.encode(&hash.finalize())
+}
+
+/// The bytes of the head at the beginning of `bytes`, if it is whole.
+#[must_use]
+pub fn head_bytes(bytes: &[u8]) -> Option<usize> {
+    let at = bytes.windows(4).position(|window| window == HEAD_END)?;
+    Some(at + HEAD_END.len())
+}
+
+/// A server's answer to a request that asks for nothing unusual; `None` if there is no key.
+#[must_use]
+pub fn answer(head: &[u8]) -> Option<Vec<u8>> {
+    let accept = accept_value(field(head, "sec-websocket-key")?);
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    Some(answer.into_bytes())
+}
+
+/// Opens the connection of number `index`, and waits for the upgrade. It comes back blocking.
+/// `None` when the server refused: that is counted in `errors`.
+///
+/// # Errors
+/// When there is no connection to be had.
+pub fn open(
+    address: SocketAddr,
+    index: usize,
+    offers_deflate: bool,
+    random: &mut Random,
+    errors: &mut Errors,
+) -> Result<Option<(TcpStream, Agreed)>> {
+    let mut stream = connect(address, index)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let opening = Opening::new(offers_deflate, random);
+    let mut head = Vec::new();
+    if stream.write_all(&opening.request).is_err() {
+        errors.unexpected_close += 1;
+        return Ok(None);
+    }
+    let mut buffer = [0; HEAD_BYTES_MAX];
+    let whole = loop {
+        match stream.read(&mut buffer) {
+            Ok(received) if received > 0 => head.extend_from_slice(&buffer[..received]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                errors.unanswered += 1;
+                return Ok(None);
+            }
+            _ => {
+                errors.unexpected_close += 1;
+                return Ok(None);
+            }
+        }
+        match head_bytes(&head) {
+            Some(bytes) => break bytes,
+            None if head.len() > HEAD_BYTES_MAX => break 0,
+            None => {}
+        }
+    };
+    // None of our servers speaks before it is spoken to.
+    let agreed = opening.check(&head[..whole]);
+    Ok(match agreed {
+        Ok(agreed) if whole == head.len() => Some((stream, agreed)),
+        _ => {
+            errors.bad_status += 1;
+            None
+        }
+    })
+}
+
+/// Connects, from a further address of the loopback device for every 4,000 connections.
+fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
+    if index < PER_SOURCE {
+        return Ok(TcpStream::connect(address)?);
+    }
+    let last = u8::try_from(index / PER_SOURCE + 1)?;
+    let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+    let kind = (SocketType::STREAM, SocketFlags::CLOEXEC);
+    let socket = rustix::net::socket_with(AddressFamily::INET, kind.0, kind.1, None)?;
+    rustix::net::bind(&socket, &source)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(TcpStream::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening(offers_deflate: bool) -> Opening {
+        Opening::new(offers_deflate, &mut Random::new(3))
+    }
+
+    fn good(opening: &Opening) -> String {
+        String::from_utf8(answer(&opening.request).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_accept_value_is_the_example_of_the_rfc() {
+        // Section 1.3.
+        let accept = accept_value(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_good_answer_is_agreed_to() {
+        let opening = opening(false);
+        let text = good(&opening);
+        assert_eq!(head_bytes(text.as_bytes()), Some(text.len()));
+        let agreed = Agreed {
+            context_takeover: false,
+        };
+        assert_eq!(opening.check(text.as_bytes()), Ok(agreed));
+        assert_eq!(
+            opening.check(text.to_lowercase().replace("http", "HTTP").as_bytes()),
+            Err("the key was not accepted"),
+            "the value matters, the names' case does not"
+        );
+        assert_eq!(answer(b"GET / HTTP/1.1\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_refused() {
+        let opening = opening(false);
+        let text = good(&opening);
+        for (from, to) in [
+            ("HTTP/1.1 101", "HTTP/1.1 200"),
+            ("Upgrade: websocket", "Upgrade: h2c"),
+            ("Connection: Upgrade\r\n", ""),
+            ("Accept: ", "Accept: A"),
+            ("\r\n\r\n", "\r\nUpgrade: websocket\r\n\r\n"),
+            (
+                "\r\n\r\n",
+                "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+            ),
+        ] {
+            assert!(text.contains(from));
+            let wrong = text.replacen(from, to, 1);
+            assert!(opening.check(wrong.as_bytes()).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn compression_has_to_be_agreed_as_offered() {
+        let opening = opening(true);
+        let with = |value: &str| {
+            let field = format!("\r\nSec-WebSocket-Extensions: {value}\r\n\r\n");
+            let text = good(&opening).replace("\r\n\r\n", &field);
+            opening.check(text.as_bytes()).map(|a| a.context_takeover)
+        };
+        assert_eq!(with("permessage-deflate"), Ok(true));
+        assert_eq!(
+            with("permessage-deflate; client_no_context_takeover; server_max_window_bits=12"),
+            Ok(true)
+        );
+        assert_eq!(
+            with("permessage-deflate;server_no_context_takeover ; client_no_context_takeover"),
+            Ok(false)
+        );
+        assert!(with("permessage-deflate; client_max_window_bits=9").is_err());
+        assert!(with("permessage-deflate, permessage-deflate").is_err());
+        assert!(with("x-webkit-deflate-frame").is_err());
+        assert!(opening.check(good(&opening).as_bytes()).is_err());
+    }
+}
