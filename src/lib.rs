@@ -71,8 +71,8 @@ pub use {
     proto::ws::extensions::{Compressor, Decompressor, DeflateConfig},
     proto::ws::{HandshakeError, OriginPolicy, WsError},
     pubsub::{
-        Broker, BrokerCounts, BrokerError, Filter, InProcessBroker, Inlet, InletError, Message as SharedMessage,
-        Origin, Publication, Published, TopicError,
+        Broker, BrokerCounts, BrokerError, Filter, InProcessBroker, Inlet, InletError,
+        Message as SharedMessage, Origin, Publication, Published, TopicError,
     },
 };
 

@@ -68,17 +68,18 @@ struct Counters {
     echoed: AtomicU64,
 }
 
-/// What went between a hub and its broker.
+/// What went between a server and its broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BrokerCounts {
+#[non_exhaustive]
+pub struct BrokerCounts {
     /// Messages that the broker has taken.
-    pub(crate) published: u64,
+    pub published: u64,
     /// Calls, of whatever kind, that the broker has answered with an error or a panic.
-    pub(crate) failed: u64,
+    pub failed: u64,
     /// Messages that came from it.
-    pub(crate) delivered: u64,
+    pub delivered: u64,
     /// Messages that came back from it to where they were published.
-    pub(crate) echoed: u64,
+    pub echoed: u64,
 }
 
 impl Hub {
@@ -162,6 +163,7 @@ impl Hub {
 
     /// The broker's latest error since the last call, for the log.
     pub(crate) fn take_broker_error(&self) -> Option<BrokerError> {
+        self.broker.as_ref()?;
         self.broker_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -30,6 +30,7 @@ pub use broker::{Broker, BrokerError, InProcessBroker, Inlet, InletError, Origin
 #[cfg(feature = "testing")]
 pub use fanout::Fanout;
 pub use filter::{Filter, TopicError};
+pub use hub::BrokerCounts;
 pub(crate) use hub::{Full, Hub, Post};
 pub(crate) use message::Class;
 pub use message::{Message, Publication};

@@ -136,6 +136,7 @@ impl Topics {
 
     /// How many sockets of this worker are subscribed to exactly this topic or pattern;
     /// [`Hub::count`] knows of all workers.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn count(&self, filter: Filter<'_>) -> usize {
         let topic = self.subscriptions.find_topic(filter);
         topic.map_or(0, |topic| self.subscriptions.topic(topic).members().len())

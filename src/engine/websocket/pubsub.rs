@@ -8,6 +8,7 @@ use crate::config::Backpressure;
 use crate::engine::conn::Phase;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
+use crate::observe::Level;
 use crate::pubsub::{Filter, Path, Publication, Published};
 use crate::pubsub::{Message as SharedMessage, TopicError};
 use crate::util::slab::Id;
@@ -68,6 +69,9 @@ impl<U> State<U> {
         let published = self.topics.publish(publication, except.map(|id| id.0));
         let published = published.map_err(|_| self.misuse(Misuse::Topic))?;
         self.counters.published.bump();
+        if let Some(error) = self.hub.take_broker_error() {
+            self.record(Level::Warn, None, format!("the broker failed: {error}"));
+        }
         self.write_published_if_due();
         Ok(published)
     }
