@@ -1,13 +1,13 @@
 //! The service that a set of routes is.
 
+use std::any::Any;
+
 use super::app::App;
 use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::{Parameters, Router};
-use super::websocket::{Event, Handle};
-use crate::engine::{
-    Closed, Incoming, Message, ResponseId, Service, SocketId, SocketSettings, State, Subscription,
-};
+use super::websocket::Handle;
+use crate::engine::{Incoming, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State};
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
 
@@ -42,14 +42,6 @@ impl<U: 'static> Routes<U> {
                 };
                 Ok((routes, app.settings.into()))
             }
-        }
-    }
-
-    #[inline]
-    fn tell(&self, state: &mut State<U>, id: SocketId, event: Event<'_>) {
-        let behaviour = state.behaviour_of(id);
-        if let Some(behaviour) = behaviour.and_then(|index| self.behaviours.get(index)) {
-            behaviour.handle(state, id, event);
         }
     }
 }
@@ -87,42 +79,18 @@ impl<U: 'static> Service for Routes<U> {
         self.unmatched(state, id, head.method(), path, yielded > 0);
     }
 
-    fn socket_open(&self, state: &mut State<U>, id: SocketId) {
-        self.tell(state, id, Event::Open);
-    }
-
     #[inline]
-    fn socket_message(&self, state: &mut State<U>, id: SocketId, message: Message<'_>) {
-        self.tell(state, id, Event::Message(message));
-    }
-
-    fn socket_ping(&self, state: &mut State<U>, id: SocketId, payload: &[u8]) {
-        self.tell(state, id, Event::Ping(payload));
-    }
-
-    fn socket_pong(&self, state: &mut State<U>, id: SocketId, payload: &[u8]) {
-        self.tell(state, id, Event::Pong(payload));
-    }
-
-    fn socket_drain(&self, state: &mut State<U>, id: SocketId) {
-        self.tell(state, id, Event::Drain);
-    }
-
-    fn socket_dropped(&self, state: &mut State<U>, id: SocketId, message: Message<'_>) {
-        self.tell(state, id, Event::Dropped(message));
-    }
-
-    fn socket_subscription(
+    fn socket(
         &self,
         state: &mut State<U>,
         id: SocketId,
-        subscription: Subscription<'_>,
+        behaviour: u32,
+        data: &mut dyn Any,
+        event: SocketEvent<'_>,
     ) {
-        self.tell(state, id, Event::Subscription(subscription));
-    }
-
-    fn socket_closed(&self, state: &mut State<U>, id: SocketId, closed: Closed<'_>) {
-        self.tell(state, id, Event::Closed(closed));
+        if let Some(behaviour) = self.behaviours.get(behaviour as usize) {
+            behaviour.handle(state, id, data, event);
+        }
     }
 }
 

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cx::Cx;
 use crate::config::WebSocketConfig;
-use crate::engine::{Closed, Codec, Message, Sent, SocketId, SocketSettings, State, Subscription};
+use crate::engine::{
+    Closed, Codec, Message, Sent, SocketEvent, SocketId, SocketSettings, State, Subscription,
+};
 use crate::error::Misuse;
 use crate::pubsub::{Filter, Message as SharedMessage, Publication, Published};
 
@@ -414,80 +415,65 @@ impl<D> Clone for Sockets<D> {
 
 impl<D> Copy for Sockets<D> {}
 
-/// News of a socket, for its handlers.
-pub(super) enum Event<'a> {
-    Open,
-    Message(Message<'a>),
-    Ping(&'a [u8]),
-    Pong(&'a [u8]),
-    Drain,
-    Dropped(Message<'a>),
-    Subscription(Subscription<'a>),
-    Closed(Closed<'a>),
-}
-
 /// A behaviour whatever its data.
 pub(super) trait Handle<U> {
-    fn handle(&self, state: &mut State<U>, id: SocketId, event: Event<'_>);
+    fn handle(
+        &self,
+        state: &mut State<U>,
+        id: SocketId,
+        data: &mut dyn Any,
+        event: SocketEvent<'_>,
+    );
 }
 
 impl<D: 'static, U: 'static> Handle<U> for Behaviour<D, U> {
     #[inline]
-    fn handle(&self, state: &mut State<U>, id: SocketId, event: Event<'_>) {
-        // While the handler has the data and the state, the data is out of the state.
-        let Some(mut data) = state.take_data(id) else {
-            return;
-        };
-        let mut panicked = None;
+    fn handle(
+        &self,
+        state: &mut State<U>,
+        id: SocketId,
+        data: &mut dyn Any,
+        event: SocketEvent<'_>,
+    ) {
         if let Some(data) = data.downcast_mut::<D>() {
-            let socket = Socket {
-                state: &mut *state,
-                id,
-            };
-            let ws = &mut WebSocket { data, socket };
-            let ran = catch_unwind(AssertUnwindSafe(|| self.run(ws, event)));
-            panicked = ran.err();
-        }
-        // Also behind a panic: the close handler is still to come, and wants it.
-        state.put_data(id, data);
-        if let Some(panic) = panicked {
-            resume_unwind(panic);
+            let socket = Socket { state, id };
+            self.run(&mut WebSocket { data, socket }, event);
         }
     }
 }
 
 impl<D: 'static, U: 'static> Behaviour<D, U> {
     #[inline]
-    fn run(&self, ws: &mut WebSocket<'_, D, U>, event: Event<'_>) {
+    fn run(&self, ws: &mut WebSocket<'_, D, U>, event: SocketEvent<'_>) {
         match event {
-            Event::Message(message) => {
+            SocketEvent::Message(message) => {
                 if let Some(handler) = &self.message {
                     handler(ws, message);
                 }
             }
-            Event::Open => call(&self.open, ws),
-            Event::Drain => call(&self.drain, ws),
-            Event::Ping(payload) => {
+            SocketEvent::Open => call(&self.open, ws),
+            SocketEvent::Drain => call(&self.drain, ws),
+            SocketEvent::Ping(payload) => {
                 if let Some(handler) = &self.ping {
                     handler(ws, payload);
                 }
             }
-            Event::Pong(payload) => {
+            SocketEvent::Pong(payload) => {
                 if let Some(handler) = &self.pong {
                     handler(ws, payload);
                 }
             }
-            Event::Dropped(message) => {
+            SocketEvent::Dropped(message) => {
                 if let Some(handler) = &self.dropped {
                     handler(ws, message);
                 }
             }
-            Event::Subscription(subscription) => {
+            SocketEvent::Subscription(subscription) => {
                 if let Some(handler) = &self.subscription {
                     handler(ws, subscription);
                 }
             }
-            Event::Closed(closed) => {
+            SocketEvent::Closed(closed) => {
                 if let Some(handler) = &self.closed {
                     handler(ws, closed);
                 }

@@ -28,4 +28,4 @@ pub(crate) use service::{Incoming, Service};
 pub(crate) use state::State;
 pub use timers::TimerId;
 pub use websocket::{CloseCause, Closed, Message, SocketId, Subscription};
-pub(crate) use websocket::{Codec, SocketSettings, Upgrade};
+pub(crate) use websocket::{Codec, SocketEvent, SocketSettings, Upgrade};

@@ -1,10 +1,11 @@
 //! The seam between the engine and whoever answers.
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use super::conn::ResponseId;
 use super::state::State;
-use super::websocket::{Closed, Message, SocketId, Subscription};
+use super::websocket::{SocketEvent, SocketId};
 use crate::proto::http1::Head;
 
 /// A request as the engine hands it up: everything borrows the receive buffer.
@@ -24,32 +25,14 @@ pub(crate) trait Service: 'static {
     /// for later; if it is neither, the engine answers 500.
     fn request(&self, state: &mut State<Self::User>, id: ResponseId, request: Incoming<'_>);
 
-    /// A WebSocket is open. Comes before anything else that is said of it.
-    fn socket_open(&self, state: &mut State<Self::User>, id: SocketId);
-
-    /// A message has arrived.
-    fn socket_message(&self, state: &mut State<Self::User>, id: SocketId, message: Message<'_>);
-
-    /// A Ping has arrived, and was answered.
-    fn socket_ping(&self, state: &mut State<Self::User>, id: SocketId, payload: &[u8]);
-
-    /// A Pong has arrived.
-    fn socket_pong(&self, state: &mut State<Self::User>, id: SocketId, payload: &[u8]);
-
-    /// The peer has taken everything that was queued.
-    fn socket_drain(&self, state: &mut State<Self::User>, id: SocketId);
-
-    /// A message was not sent, since too much was waiting.
-    fn socket_dropped(&self, state: &mut State<Self::User>, id: SocketId, message: Message<'_>);
-
-    /// A subscription was made or ended.
-    fn socket_subscription(
+    /// Something has happened to a WebSocket of the kind `behaviour`, whose data is out of the state
+    /// for as long as this takes.
+    fn socket(
         &self,
         state: &mut State<Self::User>,
         id: SocketId,
-        subscription: Subscription<'_>,
+        behaviour: u32,
+        data: &mut dyn Any,
+        event: SocketEvent<'_>,
     );
-
-    /// A WebSocket is not open any more. Nothing else is said of it afterwards.
-    fn socket_closed(&self, state: &mut State<Self::User>, id: SocketId, closed: Closed<'_>);
 }

@@ -17,7 +17,7 @@ use crate::config::WebSocketConfig;
 use crate::engine::conn::Conn;
 use crate::engine::state::Grave;
 use crate::error::Misuse;
-use crate::proto::ws::{Kind, Receiver, WsError};
+use crate::proto::ws::{Kind, Receiver, WsError, utf8};
 use crate::pubsub::{Change, Class, Message as SharedMessage};
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
@@ -41,6 +41,15 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Text has been checked where it arrived; this gives it its type.
+    #[inline]
+    fn new(kind: Kind, payload: &'a [u8]) -> Result<Self, WsError> {
+        match kind {
+            Kind::Binary => Ok(Self::Binary(payload)),
+            Kind::Text => utf8::text(payload).map(Self::Text).ok_or(WsError::Utf8),
+        }
+    }
+
     /// The payload.
     pub fn bytes(&self) -> &'a [u8] {
         match self {
@@ -126,6 +135,25 @@ impl<'a> Subscription<'a> {
 /// The code that stands for a Close frame without one, and for no Close frame.
 pub(super) const NO_CODE: u16 = 1005;
 pub(super) const NO_FRAME: u16 = 1006;
+
+/// What a socket's handlers are told.
+pub(crate) enum SocketEvent<'a> {
+    /// It is open. Comes first.
+    Open,
+    /// A message has arrived.
+    Message(Message<'a>),
+    /// A Ping has arrived, and was answered.
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    /// The peer has taken everything that was queued.
+    Drain,
+    /// A message was not sent, since too much was waiting.
+    Dropped(Message<'a>),
+    /// A subscription was made or ended.
+    Subscription(Subscription<'a>),
+    /// It is not open any more. Comes last.
+    Closed(Closed<'a>),
+}
 
 /// News of a socket that waits for `settle`.
 pub(super) enum SocketNews {
@@ -218,12 +246,13 @@ pub(crate) struct SocketSettings {
 
 impl<U> crate::engine::State<U> {
     /// Takes the user's value out of a socket, for as long as one of its handlers runs.
-    pub(crate) fn take_data(&mut self, id: SocketId) -> Option<Box<dyn Any>> {
-        self.conns.get_mut(id.0)?.socket.as_mut()?.data.take()
+    fn take_data(&mut self, id: SocketId) -> Option<(u32, Box<dyn Any>)> {
+        let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
+        Some((socket.behaviour, socket.data.take()?))
     }
 
     /// Puts it back.
-    pub(crate) fn put_data(&mut self, id: SocketId, data: Box<dyn Any>) {
+    fn put_data(&mut self, id: SocketId, data: Box<dyn Any>) {
         match self.conns.get_mut(id.0) {
             Some(Conn {
                 socket: Some(socket),
@@ -240,7 +269,7 @@ impl<U> crate::engine::State<U> {
     }
 
     /// The kind of a socket.
-    pub(crate) fn behaviour_of(&self, id: SocketId) -> Option<usize> {
+    fn behaviour_of(&self, id: SocketId) -> Option<usize> {
         let socket = self.conns.get(id.0)?.socket.as_ref()?;
         Some(socket.behaviour as usize)
     }

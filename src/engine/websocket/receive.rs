@@ -1,12 +1,16 @@
 //! Input of WebSockets: from bytes through messages to handlers.
 
+use std::any::Any;
+
 use super::codec::untag;
-use super::{CloseCause, Dropped, Message, SocketId, SocketNews, SocketSettings, Subscription};
+use super::{
+    CloseCause, Dropped, Message, SocketEvent, SocketId, SocketNews, SocketSettings, Subscription,
+};
 use crate::engine::conn::Phase;
 use crate::engine::service::Service;
 use crate::engine::state::State;
 use crate::engine::worker::Worker;
-use crate::proto::ws::{Event, Kind, Opcode, Workspace, WsError, utf8};
+use crate::proto::ws::{Event, Kind, MessageLimits, Opcode, Workspace, WsError};
 use crate::pubsub::Class;
 use crate::util::slab::Id;
 
@@ -22,11 +26,30 @@ impl<S: Service> Worker<S> {
         workspace: &mut Workspace,
         inflated: &mut Vec<u8>,
     ) -> usize {
+        let id = SocketId(id);
+        self.open_socket(id);
+        let Some(limits) = self.state.heard(id) else {
+            return bytes.len();
+        };
+        // Its handlers have the data in turn, until everything here is handled.
+        let mut data = self.state.take_data(id);
+        let used = self.feed_messages(id, &mut data, bytes, (workspace, inflated, &limits));
+        if let Some((_, data)) = data {
+            self.state.put_data(id, data);
+        }
+        used
+    }
+
+    fn feed_messages(
+        &mut self,
+        id: SocketId,
+        data: &mut Option<(u32, Box<dyn Any>)>,
+        bytes: &mut [u8],
+        (workspace, inflated, limits): (&mut Workspace, &mut Vec<u8>, &MessageLimits),
+    ) -> usize {
         let mut at = 0;
-        self.open_socket(SocketId(id));
-        self.state.heard(id);
         loop {
-            let Some(conn) = self.state.conns.get_mut(id) else {
+            let Some(conn) = self.state.conns.get_mut(id.0) else {
                 return bytes.len();
             };
             let closing = conn.phase == Phase::Closing;
@@ -39,68 +62,58 @@ impl<S: Service> Worker<S> {
             if socket.paused {
                 return at;
             }
-            let limits = self.state.socket_settings[socket.behaviour as usize]
-                .config
-                .limits;
-            let step = match socket.receiver.next(&mut bytes[at..], workspace, &limits) {
+            let tagged = socket.class == Class::BROTLI;
+            let step = match socket.receiver.next(&mut bytes[at..], workspace, limits) {
                 Ok(step) => step,
                 Err(error) => {
-                    self.state.fail_socket(id, error);
+                    self.state.fail_socket(id.0, error);
                     return bytes.len();
                 }
             };
             at += step.used;
-            match step.event {
-                None => return at,
-                Some(Event::Close(close)) => self.state.peer_closes(id, close),
-                // After our Close frame only the peer's counts (RFC 6455 section 5.5.1).
-                Some(_) if closing => {}
-                Some(Event::Message {
+            let Some(event) = step.event else {
+                return at;
+            };
+            if let Event::Close(close) = event {
+                self.state.peer_closes(id.0, close);
+                continue;
+            }
+            // After our Close frame only the peer's counts (RFC 6455 section 5.5.1).
+            let Some((behaviour, data)) = data.as_mut().filter(|_| !closing) else {
+                continue;
+            };
+            let event = match event {
+                Event::Message {
                     kind,
                     compressed,
                     payload,
-                }) => self.message(id, kind, compressed, payload, inflated),
-                Some(Event::Ping(payload)) => {
-                    self.state.pong(id, payload);
-                    self.call_socket(SocketId(id), |service, state| {
-                        service.socket_ping(state, SocketId(id), payload);
-                    });
+                } => {
+                    let encoded = compressed || (tagged && kind == Kind::Binary);
+                    let decoded = if encoded {
+                        self.state.decode(id.0, kind, compressed, payload, inflated)
+                    } else {
+                        Ok((kind, &*payload))
+                    };
+                    match decoded.and_then(|(kind, payload)| Message::new(kind, payload)) {
+                        Ok(message) => {
+                            self.state.counters.messages_received.bump();
+                            SocketEvent::Message(message)
+                        }
+                        Err(error) => {
+                            self.state.fail_socket(id.0, error);
+                            return bytes.len();
+                        }
+                    }
                 }
-                Some(Event::Pong(payload)) => {
-                    self.call_socket(SocketId(id), |service, state| {
-                        service.socket_pong(state, SocketId(id), payload);
-                    });
+                Event::Ping(payload) => {
+                    self.state.pong(id.0, payload);
+                    SocketEvent::Ping(payload)
                 }
-            }
+                Event::Pong(payload) => SocketEvent::Pong(payload),
+                Event::Close(_) => continue,
+            };
+            self.tell_with(id, *behaviour, &mut **data, event);
         }
-    }
-
-    #[inline]
-    fn message(
-        &mut self,
-        id: Id,
-        kind: Kind,
-        compressed: bool,
-        payload: &[u8],
-        inflated: &mut Vec<u8>,
-    ) {
-        let decoded = if compressed || self.state.is_tagged(id, kind) {
-            self.state.decode(id, kind, compressed, payload, inflated)
-        } else {
-            Ok((kind, payload))
-        };
-        let message = decoded.and_then(|(kind, payload)| match kind {
-            Kind::Binary => Ok(Message::Binary(payload)),
-            Kind::Text => utf8::text(payload).map(Message::Text).ok_or(WsError::Utf8),
-        });
-        let message = match message {
-            Ok(message) => message,
-            Err(error) => return self.state.fail_socket(id, error),
-        };
-        self.state.counters.messages_received.bump();
-        self.call_socket(SocketId(id), |service, state| {
-            service.socket_message(state, SocketId(id), message);
-        });
     }
 
     /// Calls the open handler, if that has not been done.
@@ -113,14 +126,33 @@ impl<S: Service> Worker<S> {
             return;
         };
         if !std::mem::replace(&mut socket.opened, true) && phase == Phase::Open {
-            self.call_socket(id, |service, state| service.socket_open(state, id));
+            self.tell(id, SocketEvent::Open);
         }
     }
 
-    /// Runs a handler of a socket. A panic ends the socket, not the worker.
+    /// Runs a handler of a socket.
+    fn tell(&mut self, id: SocketId, event: SocketEvent<'_>) {
+        if let Some((behaviour, mut data)) = self.state.take_data(id) {
+            self.tell_with(id, behaviour, &mut *data, event);
+            // Also behind a panic: the close handler is still to come, and wants it.
+            self.state.put_data(id, data);
+        }
+    }
+
+    /// Runs a handler of a socket whose data the caller has. A panic ends the socket, not the
+    /// worker.
     #[inline]
-    fn call_socket(&mut self, id: SocketId, callback: impl FnOnce(&S, &mut State<S::User>)) {
-        if !self.call(None, callback) {
+    fn tell_with(
+        &mut self,
+        id: SocketId,
+        behaviour: u32,
+        data: &mut dyn Any,
+        event: SocketEvent<'_>,
+    ) {
+        let well = self.call(None, |service, state| {
+            service.socket(state, id, behaviour, data, event);
+        });
+        if !well {
             self.state.end_for(id.0, CloseCause::Panic, 1011, "");
         }
     }
@@ -142,7 +174,7 @@ impl<S: Service> Worker<S> {
                 };
                 // Overtaken: the next flush will say so again.
                 if open && drained && std::mem::take(&mut socket.wants_drain) {
-                    self.call_socket(id, |service, state| service.socket_drain(state, id));
+                    self.tell(id, SocketEvent::Drain);
                 }
             }
             SocketNews::Dropped(dropped) => {
@@ -156,21 +188,15 @@ impl<S: Service> Worker<S> {
                     }
                     Dropped::Published(message) => (Kind::Binary, message.payload()),
                 };
-                let message = match kind {
-                    Kind::Binary => Message::Binary(payload),
-                    Kind::Text => Message::Text(utf8::text(payload).unwrap_or_default()),
-                };
-                if self.state.is_open(id) {
-                    self.call_socket(id, |service, state| {
-                        service.socket_dropped(state, id, message);
-                    });
+                if let Ok(message) = Message::new(kind, payload)
+                    && self.state.is_open(id)
+                {
+                    self.tell(id, SocketEvent::Dropped(message));
                 }
             }
             SocketNews::Subscription(change) => {
                 // At the end of a socket its subscriptions are told of before it is.
-                self.call_socket(id, |service, state| {
-                    service.socket_subscription(state, id, Subscription::new(&change));
-                });
+                self.tell(id, SocketEvent::Subscription(Subscription::new(&change)));
             }
         }
     }
@@ -192,31 +218,23 @@ impl<S: Service> Worker<S> {
                 code: ending.code,
                 reason: &ending.reason,
             };
-            self.call(None, |service, state| {
-                service.socket_closed(state, id, closed);
-            });
+            self.tell(id, SocketEvent::Closed(closed));
         }
         self.state.socket_told(id);
     }
 }
 
 impl<U> State<U> {
-    /// The peer has sent something.
-    #[inline]
-    fn heard(&mut self, id: Id) {
+    /// The peer has sent something. Returns how much it may send.
+    fn heard(&mut self, id: SocketId) -> Option<MessageLimits> {
         let now = self.now;
-        if let Some(conn) = self.conns.get_mut(id)
-            && let Some(socket) = &mut conn.socket
-        {
-            socket.heard = now;
-        }
-    }
-
-    /// Whether a message carries a tag.
-    #[inline]
-    fn is_tagged(&self, id: Id, kind: Kind) -> bool {
-        let socket = self.conns.get(id).and_then(|conn| conn.socket.as_ref());
-        kind == Kind::Binary && socket.is_some_and(|socket| socket.class == Class::BROTLI)
+        let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
+        socket.heard = now;
+        Some(
+            self.socket_settings[socket.behaviour as usize]
+                .config
+                .limits,
+        )
     }
 
     /// Decompresses a message.

@@ -67,6 +67,9 @@ impl<U> State<U> {
         message: Message<'_>,
         compress: bool,
     ) -> Result<Sent, Misuse> {
+        if self.send_plain(id, message) {
+            return Ok(Sent::Sent);
+        }
         self.write_pending(id.0);
         let conn = self.open_mut(id)?;
         let blocked = conn.blocked;
@@ -86,6 +89,33 @@ impl<U> State<U> {
             return Ok(self.push_encoded(id.0, message, compress));
         }
         Ok(self.push_frame(id.0, opcode(message.kind()), false, bytes, true))
+    }
+
+    /// Sends a message of the common kind: small, not compressed, to a peer that keeps up. Returns
+    /// whether it was.
+    #[inline]
+    fn send_plain(&mut self, id: SocketId, message: Message<'_>) -> bool {
+        let Some(conn) = self.conns.get_mut(id.0) else {
+            return false;
+        };
+        let Some(socket) = &conn.socket else {
+            return false;
+        };
+        let plain = socket.class == Class::PLAIN && socket.fragments.is_none();
+        let keeps_up = conn.phase == Phase::Open && !conn.blocked && !self.topics.has_pending();
+        let bytes = message.bytes();
+        let small = conn.out.len() + bytes.len() <= CORK_BYTES - HEADER_BYTES_MAX;
+        if !(plain && keeps_up && small) {
+            return false;
+        }
+        Self::lend_buffer(conn, &mut self.spare);
+        let tail = conn.out.tail();
+        tail.reserve(HEADER_BYTES_MAX + bytes.len());
+        encode_header(tail, true, false, opcode(message.kind()), bytes.len());
+        tail.extend_from_slice(bytes);
+        self.counters.messages_sent.bump();
+        self.push_dirty(id.0);
+        true
     }
 
     /// Appends a message in the form that the socket's peer has agreed to.
