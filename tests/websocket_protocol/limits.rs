@@ -95,6 +95,7 @@ fn a_message_of_crumbs_comes_to_an_end() {
             assert!(receiver.buffered_bytes() <= limits.message_bytes_max);
             bytes = frame(0x00, Some(MASK), &[7][..len]);
             count += 1;
+            assert!(count <= limits.message_cost_max, "without end");
         };
         assert_eq!(error, WsError::MessageTooCostly);
         assert_eq!(count, 100_000 / (FRAGMENT_COST + len) + 1);

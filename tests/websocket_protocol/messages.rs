@@ -1,5 +1,7 @@
 //! What comes out of which bytes.
 
+use std::slice::from_ref;
+
 use keirin::proto::ws::frame::encode_masked;
 use keirin::proto::ws::{
     Event, Kind, MessageLimits, Opcode, Receiver, Role, Step, Workspace, WsError,
@@ -27,8 +29,8 @@ fn expect(frames: &[(u8, &[u8])], events: &[Seen], error: Option<WsError>) {
 fn the_examples_of_the_rfc() {
     let hello = Seen::text("Hello");
     let unmasked: [(&[u8], &[Seen]); 4] = [
-        (b"\x81\x05Hello", &[hello.clone()]),
-        (b"\x01\x03Hel\x80\x02lo", &[hello.clone()]),
+        (b"\x81\x05Hello", from_ref(&hello)),
+        (b"\x01\x03Hel\x80\x02lo", from_ref(&hello)),
         (b"\x89\x05Hello", &[Seen::Ping(b"Hello".to_vec())]),
         (b"\x82\x7e\x01\x00", &[]),
     ];

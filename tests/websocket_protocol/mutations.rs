@@ -33,7 +33,7 @@ fn any_frames(random: &mut Random, setting: &Setting) -> Vec<u8> {
             let data = first % 16 < 8;
             first = match (data, continues) {
                 (true, true) => first & 0x80,
-                (true, false) if first % 16 == 0 => first | 1,
+                (true, false) if first & 0x0f == 0 => first | 1,
                 _ => first,
             };
             continues = if data { first < 0x80 } else { continues };

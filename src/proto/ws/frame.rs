@@ -86,7 +86,8 @@ pub struct FrameHeader {
 /// RSV1 passes on the first frame of a message if `rsv1_allowed`, and nowhere else.
 ///
 /// # Errors
-/// The first thing in the order of the bytes that breaks section 5.2 or 5.5, as soon as it is there.
+/// The first thing in the order of the bytes that breaks section 5.1, 5.2 or 5.5, as soon as it is
+/// there.
 #[inline]
 pub fn parse_header(
     bytes: &[u8],

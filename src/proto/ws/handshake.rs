@@ -3,7 +3,7 @@
 use std::fmt;
 
 use data_encoding::BASE64;
-use sha1::{Digest, Sha1};
+use sha1_smol::Sha1;
 
 use crate::proto::http1::{BodyLength, Head, is_token};
 
@@ -146,9 +146,11 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, HandshakeError> {
 
 /// What `Sec-WebSocket-Accept` has to be for a key (section 4.2.2).
 pub fn accept_key(key: &[u8]) -> [u8; 28] {
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(GUID);
     let mut accept = [0; 28];
-    BASE64.encode_mut(&hash, &mut accept);
+    BASE64.encode_mut(&hash.digest().bytes(), &mut accept);
     accept
 }
 

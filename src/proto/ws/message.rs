@@ -118,8 +118,8 @@ impl Receiver {
 
     /// Handles the front of `bytes`, which it unmasks in place.
     ///
-    /// Without an event it wants more bytes. What it has not used then is an incomplete header or an
-    /// incomplete control frame, which has to be there again next time.
+    /// Without an event it wants more bytes. What it has not used then is an incomplete header or
+    /// an incomplete control frame, at most 130 bytes, which have to be there again next time.
     ///
     /// # Errors
     /// What the peer did wrong, as soon as its bytes show it; the same again in all later calls.
@@ -366,7 +366,8 @@ impl Assembly {
         let ahead = if frame.fin {
             announced
         } else {
-            announced.max(len).min(limits.message_bytes_max - len)
+            let room = limits.message_bytes_max.saturating_sub(len);
+            announced.max(len).min(room)
         };
         self.buffer.reserve_exact(count + ahead);
     }

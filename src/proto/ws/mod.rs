@@ -1,5 +1,5 @@
-//! WebSocket (RFC 6455), either side of it: frames and messages in, frames out, the server's side of
-//! the opening handshake, and the compression of messages (RFC 7692, and Brotli).
+//! WebSocket (RFC 6455), either side of it: frames and messages in, frames out, the server's side
+//! of the opening handshake, and the compression of messages (RFC 7692, and Brotli).
 
 pub mod brotli;
 pub mod close;
