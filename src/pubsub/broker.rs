@@ -226,3 +226,6 @@ impl fmt::Debug for InProcessBroker {
         f.debug_struct("InProcessBroker").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
