@@ -77,7 +77,7 @@ pub use {
 };
 
 #[cfg(all(fuzzing, feature = "net"))]
-pub use app::fuzz_router;
+pub use {app::fuzz_router, pubsub::fuzz_topics};
 
 /// What fallible calls of this crate return.
 #[cfg(feature = "net")]

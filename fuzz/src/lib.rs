@@ -26,3 +26,11 @@ pub fn router(data: &[u8]) {
     }
     let _ = data;
 }
+
+/// Subscriptions, publications and drains of two workers: against a naive model. Private to the
+/// crate as well.
+pub fn topics(data: &[u8]) {
+    #[cfg(fuzzing)]
+    keirin::fuzz_topics(data);
+    let _ = data;
+}

@@ -34,6 +34,12 @@ fn router() {
 }
 
 #[test]
+#[cfg(fuzzing)]
+fn topics() {
+    replay("topics", keirin_fuzz::topics);
+}
+
+#[test]
 fn uri() {
     replay("uri", keirin_fuzz::uri);
 }

@@ -18,7 +18,51 @@ use super::message::{Message, Publication};
 /// or a panic, is counted and stops nothing.
 ///
 /// Messages of one publisher arrive at [`publish`](Self::publish) in order, and a subscriber sees
-/// what comes through one [`Inlet`] from one thread in the order of delivery.
+/// what comes through one [`Inlet`] from one thread in the order of delivery. What is delivered
+/// twice arrives twice, and what nobody here is subscribed to goes nowhere.
+///
+/// ```
+/// use std::sync::OnceLock;
+/// use std::sync::mpsc::SyncSender;
+///
+/// use keirin::{Broker, BrokerError, Filter, Inlet, Message};
+///
+/// enum ToNetwork {
+///     Message { origin: u64, topic: String, payload: Vec<u8> },
+///     Subscribe { text: String, is_pattern: bool, wanted: bool },
+/// }
+///
+/// struct MyBroker {
+///     /// To the thread that talks to the network.
+///     queue: SyncSender<ToNetwork>,
+///     /// From it: see [`Inlet::deliver`].
+///     inlet: OnceLock<Inlet>,
+/// }
+///
+/// impl Broker for MyBroker {
+///     fn attach(&self, inlet: Inlet) -> Result<(), BrokerError> {
+///         self.inlet.set(inlet).map_err(|_| "it serves one server".into())
+///     }
+///
+///     fn publish(&self, message: &Message) -> Result<(), BrokerError> {
+///         self.queue.try_send(ToNetwork::Message {
+///             origin: message.origin().to_bits(),
+///             topic: message.topic().to_owned(),
+///             payload: message.payload().to_vec(),
+///         })?;
+///         Ok(())
+///     }
+///
+///     fn interest(&self, filter: Filter<'_>, wanted: bool) -> Result<(), BrokerError> {
+///         self.queue.try_send(ToNetwork::Subscribe {
+///             text: filter.as_str().to_owned(),
+///             is_pattern: filter.is_pattern(),
+///             wanted,
+///         })?;
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Broker: Send + Sync + 'static {
     /// Called once, before everything else, with the way in for messages from elsewhere.
     fn attach(&self, inlet: Inlet) -> Result<(), BrokerError>;
@@ -226,3 +270,6 @@ impl fmt::Debug for InProcessBroker {
         f.debug_struct("InProcessBroker").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -389,3 +389,274 @@ impl<M: Interests> Shard<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+    use crate::pubsub::model::{Random, publication};
+    use crate::pubsub::{Class, Topics};
+    use crate::util::slab::Id;
+
+    #[derive(Clone, Default)]
+    struct Inbox(Arc<Mutex<VecDeque<Arc<Message>>>>);
+
+    impl Post for Inbox {
+        fn post(&self, message: Arc<Message>) -> Result<(), Full> {
+            self.0.lock().unwrap().push_back(message);
+            Ok(())
+        }
+    }
+
+    impl Inbox {
+        fn take(&self) -> VecDeque<Arc<Message>> {
+            std::mem::take(&mut *self.0.lock().unwrap())
+        }
+    }
+
+    fn topic(text: &str) -> Filter<'_> {
+        Filter::topic(text).unwrap()
+    }
+
+    fn pattern(text: &str) -> Filter<'_> {
+        Filter::pattern(text).unwrap()
+    }
+
+    fn hub_of(workers: u8) -> (Arc<Hub>, Vec<Inbox>, Vec<Topics>) {
+        let hub = Hub::new(usize::from(workers), None);
+        let inboxes = vec![(); usize::from(workers)];
+        let inboxes: Vec<Inbox> = inboxes.iter().map(|()| Inbox::default()).collect();
+        for (worker, inbox) in inboxes.iter().enumerate() {
+            hub.register(worker as u8, Box::new(inbox.clone()));
+        }
+        let topics = (0..workers).map(|worker| Topics::new(Arc::clone(&hub), worker));
+        let topics = topics.collect();
+        (hub, inboxes, topics)
+    }
+
+    #[test]
+    fn only_workers_with_interest_are_told() {
+        let (hub, inboxes, mut topics) = hub_of(4);
+        topics[1].subscribe(Id::new(1, 1, 1), topic("a"));
+        topics[2].subscribe(Id::new(1, 2, 1), pattern("+"));
+        topics[2].subscribe(Id::new(2, 2, 1), pattern("#"));
+        topics[3].subscribe(Id::new(1, 3, 1), topic("b"));
+        let published = hub.publish(&publication("a", b"1")).unwrap();
+        assert_eq!((published.matched, published.dropped), (3, 0));
+        let told = inboxes.iter().map(|inbox| inbox.take().len());
+        assert!(told.eq([0, 1, 1, 0]));
+
+        topics[2].close(Id::new(1, 2, 1), |_| ());
+        topics[2].unsubscribe(Id::new(2, 2, 1), pattern("#"));
+        let published = topics[1].publish(&publication("a", b"2"), None).unwrap();
+        assert_eq!(published.matched, 1, "the worker's own");
+        assert!(inboxes.iter().all(|inbox| inbox.take().is_empty()));
+        assert!(hub.publish(&publication("", b"")).is_err());
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_told_counts_as_dropped() {
+        struct Closed;
+        impl Post for Closed {
+            fn post(&self, _: Arc<Message>) -> Result<(), Full> {
+                Err(Full)
+            }
+        }
+        let hub = Hub::new(3, None);
+        hub.register(0, Box::new(Closed));
+        let mut topics = [0, 1].map(|worker| Topics::new(Arc::clone(&hub), worker));
+        for (worker, topics) in topics.iter_mut().enumerate() {
+            for slot in 0..=worker {
+                topics.subscribe(Id::new(slot as u32, worker as u8, 1), topic("a"));
+            }
+        }
+        // Worker 1 was never registered.
+        let published = hub.publish(&publication("a", b"")).unwrap();
+        assert_eq!((published.matched, published.dropped), (3, 3));
+        let published = topics[1].publish(&publication("a", b""), None).unwrap();
+        assert_eq!((published.matched, published.dropped), (3, 1));
+        drop(topics);
+        let published = hub.publish(&publication("a", b"")).unwrap();
+        assert_eq!((published.matched, published.dropped), (0, 0));
+    }
+
+    #[test]
+    fn a_hub_has_1_to_255_workers() {
+        assert!(catch_unwind(|| Hub::new(0, None)).is_err());
+        assert!(catch_unwind(|| Hub::new(256, None)).is_err());
+        let hub = Hub::new(255, None);
+        let mut last = Topics::new(Arc::clone(&hub), 254);
+        last.subscribe(Id::new(1, 254, 1), topic("a"));
+        assert_eq!(hub.count(topic("a")), 1);
+    }
+
+    const WORKERS: u8 = 4;
+    const OUTSIDE: u8 = 2;
+    const SOCKETS: u32 = 6;
+    const ROUNDS: u32 = 1_500;
+    const TOPICS: [&str; 3] = ["a/x", "a/y", "b"];
+
+    /// What a socket has got: by publisher and topic, the numbers of the messages.
+    type Got = BTreeMap<(u32, u8, String), Vec<u32>>;
+
+    struct Worker {
+        number: u8,
+        topics: Topics,
+        inbox: Inbox,
+        got: Got,
+        churn: u32,
+    }
+
+    impl Worker {
+        /// Socket 0 stays subscribed to all, by name and by pattern; 1 to some; others come and go.
+        fn subscribe(&mut self) {
+            for text in TOPICS {
+                self.topics.subscribe(self.socket(0), topic(text));
+            }
+            self.topics.subscribe(self.socket(0), pattern("a/+"));
+            self.topics.subscribe(self.socket(0), pattern("#"));
+            self.topics.subscribe(self.socket(1), pattern("a/#"));
+        }
+
+        fn socket(&self, slot: u32) -> Id {
+            Id::new(slot, self.number, 1)
+        }
+
+        fn churn(&mut self, random: &mut Random) {
+            self.churn += 1;
+            let slot = 2 + random.below(SOCKETS as usize - 2) as u32;
+            let generation = self.churn / 64 + 1;
+            let socket = Id::new(slot, self.number, generation);
+            let texts = ["a/x", "b", "a/+", "#"];
+            let choice = random.below(4);
+            let filter = if choice < 2 {
+                topic(texts[choice])
+            } else {
+                pattern(texts[choice])
+            };
+            if self.churn.is_multiple_of(64) {
+                for slot in 2..SOCKETS {
+                    let socket = Id::new(slot, self.number, generation - 1);
+                    self.topics.close(socket, |_| ());
+                }
+            } else if self.topics.subscribe(socket, filter).is_none() {
+                self.topics.unsubscribe(socket, filter);
+            }
+        }
+
+        fn turn(&mut self) {
+            for message in self.inbox.take() {
+                self.topics.deliver(&message);
+                if self.topics.is_due() {
+                    self.drain();
+                }
+            }
+            self.drain();
+        }
+
+        fn drain(&mut self) {
+            while let Some((socket, path)) = self.topics.next_pending() {
+                let encode = |message: &Message, _| Box::from(message.payload());
+                let bytes = self.topics.bytes(path, Class::PLAIN, encode).to_vec();
+                for (message, frame) in self.topics.messages(path).zip(bytes.chunks(5)) {
+                    assert_eq!(message.payload(), frame);
+                    let sequence = u32::from_le_bytes(frame[1..].try_into().unwrap());
+                    let key = (socket.index() as u32, frame[0], message.topic().to_owned());
+                    self.got.entry(key).or_default().push(sequence);
+                }
+            }
+        }
+    }
+
+    fn payload(publisher: u8, sequence: u32) -> Vec<u8> {
+        let mut payload = vec![publisher];
+        payload.extend_from_slice(&sequence.to_le_bytes());
+        payload
+    }
+
+    fn run_worker(mut worker: Worker, start: &Barrier, end: &Barrier) -> Got {
+        let mut random = Random::new(u64::from(worker.number) + 1);
+        worker.subscribe();
+        start.wait();
+        for sequence in 0..ROUNDS {
+            let text = TOPICS[random.below(TOPICS.len())];
+            let payload = payload(worker.number, sequence);
+            let published = worker.topics.publish(&publication(text, &payload), None);
+            let published = published.unwrap();
+            assert!(published.matched >= usize::from(WORKERS) && published.dropped == 0);
+            worker.churn(&mut random);
+            if random.below(4) == 0 {
+                worker.turn();
+            }
+        }
+        end.wait();
+        worker.turn();
+        worker.got
+    }
+
+    /// Every subscriber gets each message once and in the order of its publisher.
+    #[test]
+    fn workers_and_other_threads_publish_at_once() {
+        let (hub, inboxes, topics) = hub_of(WORKERS);
+        let threads = usize::from(WORKERS + OUTSIDE);
+        let (start, end) = (Barrier::new(threads), Barrier::new(threads));
+        let outside = |publisher: u8| {
+            let mut random = Random::new(u64::from(publisher) + 1);
+            start.wait();
+            for sequence in 0..ROUNDS {
+                let text = TOPICS[random.below(TOPICS.len())];
+                let payload = payload(publisher, sequence);
+                let published = hub.publish(&publication(text, &payload)).unwrap();
+                assert!(published.matched >= usize::from(WORKERS) && published.dropped == 0);
+            }
+            end.wait();
+        };
+        let (start, end, outside) = (&start, &end, &outside);
+        let gots: Vec<Got> = thread::scope(|scope| {
+            for publisher in WORKERS..WORKERS + OUTSIDE {
+                scope.spawn(move || outside(publisher));
+            }
+            let workers = topics.into_iter().zip(inboxes).zip(0..);
+            let workers = workers.map(|((topics, inbox), number)| Worker {
+                number,
+                topics,
+                inbox,
+                got: Got::new(),
+                churn: 0,
+            });
+            let threads: Vec<_> = workers
+                .map(|worker| scope.spawn(move || run_worker(worker, start, end)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        for got in gots {
+            let mut all: BTreeMap<(u32, u8), Vec<u32>> = BTreeMap::new();
+            for ((slot, publisher, text), sequences) in got {
+                let is_rising = sequences.is_sorted_by(|first, second| first < second);
+                assert!(is_rising, "{slot} of {publisher}: {text}: {sequences:?}");
+                all.entry((slot, publisher)).or_default().extend(&sequences);
+            }
+            for publisher in 0..WORKERS + OUTSIDE {
+                let mut sequences = all[&(0, publisher)].clone();
+                sequences.sort_unstable();
+                assert!(sequences.into_iter().eq(0..ROUNDS), "from {publisher}");
+            }
+        }
+        for filter in [topic("a/x"), topic("b"), pattern("#"), pattern("a/#")] {
+            assert_eq!(hub.count(filter), 0, "all workers are gone");
+        }
+        assert!(hub.patterns.interests.read().unwrap().is_empty());
+        assert_eq!(hub.pattern_count.load(Ordering::Relaxed), 0);
+        assert!(
+            hub.topics
+                .iter()
+                .all(|shard| shard.interests.read().unwrap().is_empty())
+        );
+    }
+}

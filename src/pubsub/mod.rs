@@ -38,3 +38,9 @@ pub(crate) use pending::{Dropped, Path};
 pub(crate) use subscriptions::Change;
 pub use topics::Published;
 pub(crate) use topics::Topics;
+
+/// For the fuzzer: what the bytes say is done to a server of two workers and to a naive one.
+#[cfg(fuzzing)]
+pub fn fuzz_topics(data: &[u8]) {
+    model::run(data);
+}

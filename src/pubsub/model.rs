@@ -170,9 +170,8 @@ impl<'a> Run<'a> {
         let is_pattern = self.below(2) == 1;
         let text = self.text();
         let id = self.id(worker, slot);
-        let filter = match parse(&text, is_pattern) {
-            Ok(filter) => filter,
-            Err(_) => return,
+        let Ok(filter) = parse(&text, is_pattern) else {
+            return;
         };
         let before = self.count(worker, is_pattern, &text);
         let change = self.topics[worker].subscribe(id, filter);
@@ -445,7 +444,7 @@ impl<'a> Run<'a> {
     }
 
     /// That both sides agree on who is subscribed to what.
-    fn check(&mut self, worker: usize) {
+    fn check(&self, worker: usize) {
         let mut all = BTreeSet::new();
         for slot in 0..SOCKETS {
             let id = self.id(worker, slot);

@@ -261,8 +261,8 @@ impl Topics {
         self.pending.messages(path)
     }
 
-    /// Swaps the messages that did not go to full sockets with `into`, which must be empty. Of many,
-    /// the latest are not listed; returns their number.
+    /// Swaps the messages that did not go to full sockets with `into`, which must be empty. Of very
+    /// many, the latest are not listed; returns their number.
     pub(crate) fn take_dropped(&mut self, into: &mut Vec<Dropped>) -> usize {
         debug_assert!(into.is_empty());
         std::mem::swap(&mut self.dropped, into);
