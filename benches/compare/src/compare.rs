@@ -157,6 +157,7 @@ impl Sample {
 /// # Errors
 /// When a server does not start, or the system fails. Wrong answers make a row invalid instead.
 pub fn run(options: &Options) -> Result<Report> {
+    process::raise_file_limit()?;
     let cores = Cores::choose()?;
     let mut servers = vec![(NULL.to_owned(), Contestant::Null)];
     if cfg!(feature = "server") {
