@@ -122,33 +122,47 @@ fn cut(text: &mut String, length: usize) {
     }
 }
 
+const FIRST_NAMES: [&str; 8] = [
+    "Aiko", "Marit", "Jules", "Inês", "Tom", "Sanne", "Kenji", "Lucía",
+];
+const LAST_NAMES: [&str; 8] = [
+    "Tanaka", "de Vries", "Martin", "Ferreira", "Okafor", "Berg", "Sato", "Rossi",
+];
+const TEAMS: [&str; 4] = [
+    "Tokyo Keirin Club",
+    "Velo Amsterdam",
+    "Équipe Paris",
+    "Porto Sprint",
+];
+
 /// What an API answers: a list of records with the same members, ended by a remark of the length
-/// that is missing.
+/// that is missing. At level 6 of deflate, 1 KiB of it takes 280 bytes, and 45 KiB 4 KB.
 fn json(length: usize, random: &mut Random) -> String {
     const END: &str = "],\"remark\":\"\"}";
     let mut json = String::with_capacity(length);
     json.push_str("{\"page\":1,\"items\":[");
-    let mut separator = "";
-    loop {
-        let item = format!(
-            "{separator}{{\"id\":{},\"name\":\"{} {}\",\"price\":{}.{:02},\"stock\":{},\"active\":{}}}",
-            random.below(1_000_000),
-            WORDS[random.below(WORDS.len())],
-            OTHER_WORDS[random.below(OTHER_WORDS.len())],
-            random.below(1000),
-            random.below(100),
-            random.below(500),
-            random.below(2) == 0,
+    for position in 1.. {
+        let separator = if position == 1 { "" } else { "," };
+        let record = format!(
+            "{separator}{{\"id\":{},\"type\":\"rider\",\"name\":\"{} {}\",\"team\":\"{}\",\
+             \"status\":\"active\",\"lap\":3,\"position\":{position},\"speed_kmh\":{}.{},\
+             \"tags\":[\"track\",\"sprint\"]}}",
+            1000 + position,
+            FIRST_NAMES[random.below(FIRST_NAMES.len())],
+            LAST_NAMES[random.below(LAST_NAMES.len())],
+            TEAMS[random.below(TEAMS.len())],
+            50 + random.below(20),
+            random.below(10),
         );
-        if json.len() + item.len() + END.len() > length {
+        if json.len() + record.len() + END.len() > length {
             break;
         }
-        json.push_str(&item);
-        separator = ",";
+        json.push_str(&record);
     }
     let remark = length - json.len() - END.len();
     json.push_str(&END[..END.len() - 2]);
-    json.push_str(&text(remark, random));
+    // All alike, so that the remark is no part of what there is to compress.
+    json.extend(std::iter::repeat_n('.', remark));
     json.push_str("\"}");
     json
 }
@@ -188,10 +202,10 @@ mod tests {
     #[test]
     fn json_ends_as_it_should() {
         let json = json(1024, &mut Random::new(7));
-        assert!(json.starts_with("{\"page\":1,\"items\":[{\"id\":"));
-        assert!(json.contains("},{"));
-        assert!(json.contains("}],\"remark\":\""));
-        assert!(json.ends_with("\"}"));
+        assert!(json.starts_with("{\"page\":1,\"items\":[{\"id\":1001,"));
+        assert!(json.contains("]},{\"id\":1002,"));
+        assert!(json.contains("]}],\"remark\":\"."));
+        assert!(json.ends_with(".\"}"));
     }
 
     #[test]
