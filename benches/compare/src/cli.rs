@@ -36,8 +36,8 @@ keirin-bench compare [OPTIONS]
       --json FILE          write every sample there, one JSON object a line
 keirin-bench null --scenario NAME PORT
     Run the null server.
-keirin-bench server [--workers N] PORT
-    Run the HTTP server on keirin (feature `server`).
+keirin-bench server [--workers N] [--mode MODE] PORT
+    Run the server on keirin (feature `server`): http unless given, off, shared, dedicated, pubsub.
 keirin-bench load --scenario NAME [OPTIONS] PORT
     Load a server, check every answer, print one line of JSON.
       --in-flight N        requests or messages sent at once on a connection, or published at once;
@@ -120,15 +120,16 @@ fn run_null(mut parser: lexopt::Parser) -> Result<bool> {
 
 #[cfg(feature = "server")]
 fn run_server(mut parser: lexopt::Parser) -> Result<bool> {
-    let (mut workers, mut port) = (1, None);
+    let (mut workers, mut mode, mut port) = (1, "http".to_owned(), None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("workers") => workers = parser.value()?.parse()?,
+            Long("mode") => mode = parser.value()?.string()?,
             Value(value) if port.is_none() => port = Some(value.parse::<u16>()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    crate::server::serve(port.ok_or("the port is missing")?, workers)?;
+    crate::server::serve(port.ok_or("the port is missing")?, workers, &mode)?;
     Ok(true)
 }
 

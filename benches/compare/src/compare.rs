@@ -58,8 +58,7 @@ impl Peer {
 /// What to compare, and how long.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The `keirin-bench` executable, which is also the null server and the HTTP server on keirin.
-    /// The folder `examples` beside it has keirin's WebSocket servers.
+    /// The `keirin-bench` executable, which is also the null server and the server on keirin.
     pub executable: PathBuf,
     /// The rows to measure.
     pub rows: Vec<Row>,
@@ -158,7 +157,15 @@ impl Sample {
 /// # Errors
 /// When a server does not start, or the system fails. Wrong answers make a row invalid instead.
 pub fn run(options: &Options) -> Result<Report> {
+    process::raise_file_limit()?;
     let cores = Cores::choose()?;
+    let mut servers = vec![(NULL.to_owned(), Contestant::Null)];
+    if cfg!(feature = "server") {
+        servers.push((KEIRIN.to_owned(), Contestant::Keirin));
+    }
+    let peers = options.peers.iter();
+    servers.extend(peers.map(|peer| (peer.name.clone(), Contestant::Peer(&peer.command))));
+
     let mut report = Report {
         environment: Environment {
             pinned: cores.server.zip(cores.generator),
@@ -171,7 +178,6 @@ pub fn run(options: &Options) -> Result<Report> {
         memory: Vec::new(),
     };
     for &row in &options.rows {
-        let servers = contestants(options, row);
         if let Task::WebSocket(scenario @ Scenario::Idle { .. }) = row.task {
             let servers = in_turn(options, row, &servers, |contestant| {
                 measure_memory(options, row, contestant, &cores)
@@ -185,30 +191,6 @@ pub fn run(options: &Options) -> Result<Report> {
         }
     }
     Ok(report)
-}
-
-/// The servers that can be measured for `row`, with their names.
-fn contestants(options: &Options, row: Row) -> Vec<(String, Contestant<'_>)> {
-    let mut servers = vec![(NULL.to_owned(), Contestant::Null)];
-    match row.task {
-        Task::Http(_) if cfg!(feature = "server") => {
-            servers.push((KEIRIN.to_owned(), Contestant::KeirinHttp));
-        }
-        Task::Http(_) => {}
-        Task::WebSocket(scenario) => {
-            let name = match scenario {
-                Scenario::Publish { .. } => "pubsub",
-                _ => "echo_ws",
-            };
-            let example = options.executable.with_file_name("examples").join(name);
-            if example.exists() {
-                servers.push((KEIRIN.to_owned(), Contestant::KeirinExample(example)));
-            }
-        }
-    }
-    let peers = options.peers.iter();
-    servers.extend(peers.map(|peer| (peer.name.clone(), Contestant::Peer(&peer.command))));
-    servers
 }
 
 /// Measures A B C, A B C: what drifts on the machine meets all servers alike.
@@ -260,9 +242,7 @@ enum Contestant<'a> {
     /// A subcommand of our own executable.
     Null,
     /// Another.
-    KeirinHttp,
-    /// A program that keirin has as an example.
-    KeirinExample(PathBuf),
+    Keirin,
     /// A command line.
     Peer(&'a str),
 }
@@ -277,17 +257,9 @@ impl Contestant<'_> {
                 command.args(["null", "--scenario", &row.base().task.to_string(), &port]);
                 command
             }
-            Self::KeirinHttp => {
+            Self::Keirin => {
                 let mut command = Command::new(&options.executable);
-                command.args(["server", "--workers", "1", &port]);
-                command
-            }
-            Self::KeirinExample(program) => {
-                let mut command = Command::new(program);
-                command.arg(port);
-                if mode != "pubsub" {
-                    command.arg(mode);
-                }
+                command.args(["server", "--workers", "1", "--mode", mode, &port]);
                 command
             }
             Self::Peer(line) => {

@@ -8,13 +8,13 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::Result;
 use crate::closed_loop::{Client, ClosedLoop};
 use crate::http::Requests;
-use crate::scenario;
 use crate::task::{Row, Task};
 use crate::verify::{Content, Errors};
 use crate::ws::content::Random;
 use crate::ws::echo::Messages;
 use crate::ws::scenario::{Kind, Scenario};
 use crate::ws::{handshake, publish, storm};
+use crate::{process, scenario};
 
 /// Large messages go over fewer connections, so that no more than this is under way at once.
 const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
@@ -91,6 +91,7 @@ pub struct Window {
 /// When the server cannot be reached, the scenario is none of load, or the system or `on_edge`
 /// fails. What the server does wrong is counted in [`Outcome::errors`].
 pub fn run(load: &Load, on_edge: impl FnMut(Edge) -> Result<()>) -> Result<Outcome> {
+    process::raise_file_limit()?;
     match load.row.task {
         Task::Http(scenario) => run_http(load, scenario, on_edge),
         Task::WebSocket(Scenario::Echo {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Result;
@@ -106,6 +107,17 @@ pub fn pin(core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Lets this process, and those it starts from now on, have as many files open as the system allows
+/// without asking: thousands of connections need it.
+///
+/// # Errors
+/// What the system reports.
+pub fn raise_file_limit() -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
 }
 
 /// What a process, with all its threads, has used since it began.
@@ -229,6 +241,13 @@ mod tests {
         let used = after.since(&before);
         assert!(!used.total.is_zero());
         assert!(before.since(&after).total.is_zero(), "never negative");
+    }
+
+    #[test]
+    fn the_file_limit_is_raised_to_what_is_allowed() {
+        raise_file_limit().unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 
     #[test]

@@ -170,7 +170,8 @@ fn compare_measures_peers_and_marks_the_faulty() {
     std::fs::remove_file(&json).unwrap();
     for server in ["null", "twin", "faulty"] {
         let of_server = format!("\"server\":\"{server}\"");
-        let count = samples.lines().filter(|l| l.contains(&of_server)).count();
-        assert_eq!(count, 2, "{samples}");
+        let lines = samples.lines().filter(|l| l.contains(&of_server));
+        let (memory, time): (Vec<_>, Vec<_>) = lines.partition(|l| l.contains("open_bytes"));
+        assert_eq!((time.len(), memory.len()), (2, 2), "{samples}");
     }
 }
