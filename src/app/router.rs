@@ -69,6 +69,8 @@ struct Route {
 #[derive(Default)]
 pub(crate) struct Router {
     methods: Vec<(Box<str>, Tree)>,
+    /// Which of them is GET.
+    get: Option<usize>,
     any: Tree,
     routes: Vec<Route>,
 }
@@ -92,7 +94,9 @@ impl Router {
                 let at = self.methods.iter().position(|(name, _)| **name == *method);
                 let at = at.unwrap_or_else(|| {
                     self.methods.push((method.into(), Tree::default()));
-                    self.methods.len() - 1
+                    let at = self.methods.len() - 1;
+                    self.get = self.get.or((method == "GET").then_some(at));
+                    at
                 });
                 &mut self.methods[at].1
             }
@@ -119,10 +123,24 @@ impl Router {
         parameters: &mut Parameters,
     ) -> Option<usize> {
         parameters.count = 0;
-        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut skip, parameters);
-        if let Some(route) = self.tree(method).and_then(&mut search) {
+        if let Some(tree) = self.tree(method)
+            && let Some(route) = tree.find(0, path, Some(1), &mut skip, parameters)
+        {
             return Some(route);
         }
+        self.find_other(method, path, skip, parameters)
+    }
+
+    /// The route of another method or of any that matches.
+    #[inline(never)]
+    fn find_other(
+        &self,
+        method: &[u8],
+        path: &[u8],
+        mut skip: usize,
+        parameters: &mut Parameters,
+    ) -> Option<usize> {
+        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut skip, parameters);
         // A GET route answers HEAD as well, unless there is one for HEAD.
         let get = if method == b"HEAD" {
             self.tree(b"GET")
@@ -132,11 +150,17 @@ impl Router {
         get.and_then(&mut search).or_else(|| search(&self.any))
     }
 
+    #[inline]
     fn tree(&self, method: &[u8]) -> Option<&Tree> {
-        self.methods
-            .iter()
-            .find(|(name, _)| name.as_bytes() == method)
-            .map(|(_, tree)| tree)
+        // Nearly every request, without a comparison of unknown length.
+        let at = if method == b"GET" {
+            self.get?
+        } else {
+            self.methods
+                .iter()
+                .position(|(name, _)| name.as_bytes() == method)?
+        };
+        Some(&self.methods[at].1)
     }
 
     /// Methods that have a route of their own, matching `path` or, for `None`, any.
@@ -208,6 +232,9 @@ impl Tree {
 
     /// `start` is where the next segment begins in `path`; `None` is behind the last. Every node
     /// can be reached in one way only, so the search visits each at most once.
+    ///
+    /// As long as there is nothing to come back to, it goes on without recursion.
+    #[inline(always)]
     fn find(
         &self,
         mut at: usize,
@@ -221,32 +248,53 @@ impl Tree {
             let Some(begin) = start else {
                 return unless_skipped(node.route, skip);
             };
-            let rest = &path[begin..];
-            let len = find_byte(b'/', rest).unwrap_or(rest.len());
-            let next = (len < rest.len()).then_some(begin + len + 1);
-            let text = node.text(&rest[..len]);
-            if let (Some(child), None, None) = (text, node.parameter, node.rest) {
-                // Nothing to come back to.
-                (at, start) = (child, next);
-                continue;
+            if node.parameter.is_some() || node.rest.is_some() {
+                return self.find_below(node, path, begin, skip, parameters);
             }
-            let text = text.and_then(|child| self.find(child, path, next, skip, parameters));
-            if text.is_some() {
-                return text;
-            }
-            if let Some(child) = node.parameter
-                && len > 0
-            {
-                parameters.spans[parameters.count] = (begin as u32, (begin + len) as u32);
-                parameters.count += 1;
-                let found = self.find(child, path, next, skip, parameters);
-                if found.is_some() {
-                    return found;
-                }
-                parameters.count -= 1;
-            }
-            return unless_skipped(node.rest, skip);
+            let (segment, next) = split_segment(path, begin);
+            (at, start) = (node.text(segment)?, next);
         }
+    }
+
+    /// Tries one way after the other.
+    #[inline(never)]
+    fn find_below(
+        &self,
+        node: &Node,
+        path: &[u8],
+        begin: usize,
+        skip: &mut usize,
+        parameters: &mut Parameters,
+    ) -> Option<usize> {
+        let (segment, next) = split_segment(path, begin);
+        if let Some(child) = node.text(segment)
+            && let Some(route) = self.find(child, path, next, skip, parameters)
+        {
+            return Some(route);
+        }
+        if let Some(child) = node.parameter
+            && !segment.is_empty()
+        {
+            let end = begin + segment.len();
+            parameters.spans[parameters.count] = (begin as u32, end as u32);
+            parameters.count += 1;
+            let found = self.find(child, path, next, skip, parameters);
+            if found.is_some() {
+                return found;
+            }
+            parameters.count -= 1;
+        }
+        unless_skipped(node.rest, skip)
+    }
+}
+
+/// The segment that begins at `begin`, and where the next one does.
+#[inline]
+fn split_segment(path: &[u8], begin: usize) -> (&[u8], Option<usize>) {
+    let rest = &path[begin..];
+    match find_byte(b'/', rest) {
+        Some(len) => (&rest[..len], Some(begin + len + 1)),
+        None => (rest, None),
     }
 }
 

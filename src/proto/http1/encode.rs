@@ -120,16 +120,25 @@ pub fn decimal(out: &mut Vec<u8>, value: u64) {
 /// A number in decimal digits, and what follows it, of at most four bytes.
 #[inline]
 pub fn decimal_then<const N: usize>(out: &mut Vec<u8>, mut value: u64, then: [u8; N]) {
+    const DIGITS: usize = 20;
     const BYTES: usize = 24;
-    const { assert!(N <= 4, "a number has up to 20 digits") };
-    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let mut text = [0; BYTES];
-    for digit in text[..digits].iter_mut().rev() {
+    const { assert!(N <= BYTES - DIGITS, "a number has up to 20 digits") };
+    // The digits come from behind, and what follows them has its place: nothing has to know how
+    // many there are. What is copied in the end always has one length, whatever is in it.
+    let mut text = [0; DIGITS + BYTES];
+    text[DIGITS..][..N].copy_from_slice(&then);
+    let mut start = DIGITS;
+    for digit in text[..DIGITS].iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
         value /= 10;
+        start -= 1;
+        if value == 0 {
+            break;
+        }
     }
-    text[digits..digits + N].copy_from_slice(&then);
-    append_short(out, &text, digits + N);
+    if let Some(number) = text[start..].first_chunk::<BYTES>() {
+        append_short(out, number, DIGITS + N - start);
+    }
 }
 
 /// Appends the first `len` bytes of an array. It is copied whole and cut, since a copy of a fixed
