@@ -7,7 +7,9 @@ use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::{Parameters, Router};
 use super::websocket::Handle;
-use crate::engine::{Incoming, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State};
+use crate::engine::{
+    Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State,
+};
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
 
@@ -80,6 +82,19 @@ impl<U: 'static> Service for Routes<U> {
     }
 
     #[inline]
+    fn socket_message(
+        &self,
+        state: &mut State<U>,
+        id: SocketId,
+        behaviour: u32,
+        data: &mut dyn Any,
+        message: Message<'_>,
+    ) {
+        if let Some(behaviour) = self.behaviours.get(behaviour as usize) {
+            behaviour.message(state, id, data, message);
+        }
+    }
+
     fn socket(
         &self,
         state: &mut State<U>,

@@ -417,6 +417,7 @@ impl<D> Copy for Sockets<D> {}
 
 /// A behaviour whatever its data.
 pub(super) trait Handle<U> {
+    fn message(&self, state: &mut State<U>, id: SocketId, data: &mut dyn Any, message: Message<'_>);
     fn handle(
         &self,
         state: &mut State<U>,
@@ -428,6 +429,19 @@ pub(super) trait Handle<U> {
 
 impl<D: 'static, U: 'static> Handle<U> for Behaviour<D, U> {
     #[inline]
+    fn message(
+        &self,
+        state: &mut State<U>,
+        id: SocketId,
+        data: &mut dyn Any,
+        message: Message<'_>,
+    ) {
+        if let (Some(handler), Some(data)) = (&self.message, data.downcast_mut::<D>()) {
+            let socket = Socket { state, id };
+            handler(&mut WebSocket { data, socket }, message);
+        }
+    }
+
     fn handle(
         &self,
         state: &mut State<U>,
@@ -443,14 +457,8 @@ impl<D: 'static, U: 'static> Handle<U> for Behaviour<D, U> {
 }
 
 impl<D: 'static, U: 'static> Behaviour<D, U> {
-    #[inline]
     fn run(&self, ws: &mut WebSocket<'_, D, U>, event: SocketEvent<'_>) {
         match event {
-            SocketEvent::Message(message) => {
-                if let Some(handler) = &self.message {
-                    handler(ws, message);
-                }
-            }
             SocketEvent::Open => call(&self.open, ws),
             SocketEvent::Drain => call(&self.drain, ws),
             SocketEvent::Ping(payload) => {

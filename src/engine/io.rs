@@ -187,6 +187,7 @@ impl<U> State<U> {
             return;
         }
         conn.phase = Phase::Ending;
+        self.disturbed = true;
         conn.read_deadline = NEVER;
         self.push_dirty(id);
         self.drop_later(id, false);
@@ -218,6 +219,7 @@ impl<U> State<U> {
         }
         let aborted = conn.owes_answer();
         conn.phase = Phase::Closed;
+        self.disturbed = true;
         // Earlier answers of the batch may be waiting to be sent.
         if !conn.blocked && !conn.out.ready().is_empty() {
             let _ = conn.transport.send(conn.out.ready(), b"");

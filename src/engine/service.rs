@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::conn::ResponseId;
 use super::state::State;
-use super::websocket::{SocketEvent, SocketId};
+use super::websocket::{Message, SocketEvent, SocketId};
 use crate::proto::http1::Head;
 
 /// A request as the engine hands it up: everything borrows the receive buffer.
@@ -24,6 +24,16 @@ pub(crate) trait Service: 'static {
     /// A request has arrived and its framing is sound. On return it is answered, or marked as kept
     /// for later; if it is neither, the engine answers 500.
     fn request(&self, state: &mut State<Self::User>, id: ResponseId, request: Incoming<'_>);
+
+    /// A message has arrived. As for [`socket`](Self::socket).
+    fn socket_message(
+        &self,
+        state: &mut State<Self::User>,
+        id: SocketId,
+        behaviour: u32,
+        data: &mut dyn Any,
+        message: Message<'_>,
+    );
 
     /// Something has happened to a WebSocket of the kind `behaviour`, whose data is out of the state
     /// for as long as this takes.

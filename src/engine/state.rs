@@ -129,6 +129,8 @@ pub(crate) struct State<U> {
     pub(super) socket_settings: Box<[SocketSettings]>,
     /// What makes the lifetimes of sockets differ.
     pub(super) jitter: RandomState,
+    /// A socket may have been closed or paused since this was last looked at.
+    pub(super) disturbed: bool,
     /// Where messages are compressed.
     pub(super) scratch: Vec<u8>,
     pub(super) topics: Topics,
@@ -181,6 +183,7 @@ impl<U> State<U> {
             config,
             socket_settings,
             jitter: RandomState::new(),
+            disturbed: false,
             scratch: Vec::new(),
             topics: Topics::new(Arc::clone(&hub), worker),
             hub,

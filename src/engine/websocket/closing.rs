@@ -111,6 +111,7 @@ impl<U> State<U> {
         if socket.told || socket.ending.is_some() {
             return;
         }
+        self.disturbed = true;
         socket.ending = Some(Box::new(Ending {
             cause,
             code,

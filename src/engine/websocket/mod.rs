@@ -136,12 +136,10 @@ impl<'a> Subscription<'a> {
 pub(super) const NO_CODE: u16 = 1005;
 pub(super) const NO_FRAME: u16 = 1006;
 
-/// What a socket's handlers are told.
+/// What a socket's handlers are told, besides messages.
 pub(crate) enum SocketEvent<'a> {
     /// It is open. Comes first.
     Open,
-    /// A message has arrived.
-    Message(Message<'a>),
     /// A Ping has arrived, and was answered.
     Ping(&'a [u8]),
     Pong(&'a [u8]),
@@ -284,6 +282,7 @@ impl<U> crate::engine::State<U> {
         if let Some(socket) = &mut self.open_mut(id)?.socket {
             socket.paused = paused;
         }
+        self.disturbed = true;
         if !paused {
             self.push_backlog(id.0);
         }

@@ -10,7 +10,7 @@ use crate::engine::conn::Phase;
 use crate::engine::service::Service;
 use crate::engine::state::State;
 use crate::engine::worker::Worker;
-use crate::proto::ws::{Event, Kind, MessageLimits, Opcode, Workspace, WsError};
+use crate::proto::ws::{Event, Kind, MessageLimits, Opcode, Receiver, Role, Workspace, WsError};
 use crate::pubsub::Class;
 use crate::util::slab::Id;
 
@@ -28,92 +28,27 @@ impl<S: Service> Worker<S> {
     ) -> usize {
         let id = SocketId(id);
         self.open_socket(id);
-        let Some(limits) = self.state.heard(id) else {
+        let Some(lent) = self.state.lend(id) else {
             return bytes.len();
         };
-        // Its handlers have the data in turn, until everything here is handled.
-        let mut data = self.state.take_data(id);
-        let used = self.feed_messages(id, &mut data, bytes, (workspace, inflated, &limits));
-        if let Some((_, data)) = data {
-            self.state.put_data(id, data);
+        let mut feeding = Feeding {
+            id,
+            lent,
+            at: 0,
+            end: bytes.len(),
+        };
+        // One call for all messages that are there: between two of them nothing of the engine's is
+        // done that a single callback could not do as well.
+        let well = self.call(None, |service, state| {
+            feeding.run(service, state, bytes, workspace, inflated);
+        });
+        let Feeding { lent, at, end, .. } = feeding;
+        self.state.put_back(id, lent);
+        if !well {
+            self.state.end_for(id.0, CloseCause::Panic, 1011, "");
+            return end;
         }
-        used
-    }
-
-    fn feed_messages(
-        &mut self,
-        id: SocketId,
-        data: &mut Option<(u32, Box<dyn Any>)>,
-        bytes: &mut [u8],
-        (workspace, inflated, limits): (&mut Workspace, &mut Vec<u8>, &MessageLimits),
-    ) -> usize {
-        let mut at = 0;
-        loop {
-            let Some(conn) = self.state.conns.get_mut(id.0) else {
-                return bytes.len();
-            };
-            let closing = conn.phase == Phase::Closing;
-            let Some(socket) = &mut conn.socket else {
-                return bytes.len();
-            };
-            if conn.phase != Phase::Open && !closing {
-                return bytes.len();
-            }
-            if socket.paused {
-                return at;
-            }
-            let tagged = socket.class == Class::BROTLI;
-            let step = match socket.receiver.next(&mut bytes[at..], workspace, limits) {
-                Ok(step) => step,
-                Err(error) => {
-                    self.state.fail_socket(id.0, error);
-                    return bytes.len();
-                }
-            };
-            at += step.used;
-            let Some(event) = step.event else {
-                return at;
-            };
-            if let Event::Close(close) = event {
-                self.state.peer_closes(id.0, close);
-                continue;
-            }
-            // After our Close frame only the peer's counts (RFC 6455 section 5.5.1).
-            let Some((behaviour, data)) = data.as_mut().filter(|_| !closing) else {
-                continue;
-            };
-            let event = match event {
-                Event::Message {
-                    kind,
-                    compressed,
-                    payload,
-                } => {
-                    let encoded = compressed || (tagged && kind == Kind::Binary);
-                    let decoded = if encoded {
-                        self.state.decode(id.0, kind, compressed, payload, inflated)
-                    } else {
-                        Ok((kind, &*payload))
-                    };
-                    match decoded.and_then(|(kind, payload)| Message::new(kind, payload)) {
-                        Ok(message) => {
-                            self.state.counters.messages_received.bump();
-                            SocketEvent::Message(message)
-                        }
-                        Err(error) => {
-                            self.state.fail_socket(id.0, error);
-                            return bytes.len();
-                        }
-                    }
-                }
-                Event::Ping(payload) => {
-                    self.state.pong(id.0, payload);
-                    SocketEvent::Ping(payload)
-                }
-                Event::Pong(payload) => SocketEvent::Pong(payload),
-                Event::Close(_) => continue,
-            };
-            self.tell_with(id, *behaviour, &mut **data, event);
-        }
+        at
     }
 
     /// Calls the open handler, if that has not been done.
@@ -130,28 +65,16 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Runs a handler of a socket.
+    /// Runs a handler of a socket. A panic ends the socket, not the worker.
     fn tell(&mut self, id: SocketId, event: SocketEvent<'_>) {
-        if let Some((behaviour, mut data)) = self.state.take_data(id) {
-            self.tell_with(id, behaviour, &mut *data, event);
-            // Also behind a panic: the close handler is still to come, and wants it.
-            self.state.put_data(id, data);
-        }
-    }
-
-    /// Runs a handler of a socket whose data the caller has. A panic ends the socket, not the
-    /// worker.
-    #[inline]
-    fn tell_with(
-        &mut self,
-        id: SocketId,
-        behaviour: u32,
-        data: &mut dyn Any,
-        event: SocketEvent<'_>,
-    ) {
+        let Some((behaviour, mut data)) = self.state.take_data(id) else {
+            return;
+        };
         let well = self.call(None, |service, state| {
-            service.socket(state, id, behaviour, data, event);
+            service.socket(state, id, behaviour, &mut *data, event);
         });
+        // Also behind a panic: the close handler is still to come, and wants it.
+        self.state.put_data(id, data);
         if !well {
             self.state.end_for(id.0, CloseCause::Panic, 1011, "");
         }
@@ -224,17 +147,169 @@ impl<S: Service> Worker<S> {
     }
 }
 
+/// What of a socket is out of the state while its input is handled.
+struct Lent {
+    receiver: Receiver,
+    /// `None` when the socket has ended.
+    data: Option<Box<dyn Any>>,
+    behaviour: u32,
+    limits: MessageLimits,
+    /// Binary messages carry a tag.
+    tagged: bool,
+    /// Our Close frame is on its way.
+    closing: bool,
+}
+
+/// Input of one socket that is being handled.
+struct Feeding {
+    id: SocketId,
+    lent: Lent,
+    /// How much of it has been handled,
+    at: usize,
+    /// and how much there is.
+    end: usize,
+}
+
+impl Feeding {
+    fn run<S: Service>(
+        &mut self,
+        service: &S,
+        state: &mut State<S::User>,
+        bytes: &mut [u8],
+        workspace: &mut Workspace,
+        inflated: &mut Vec<u8>,
+    ) {
+        state.disturbed = true;
+        loop {
+            // Whether the socket goes on is looked at only when something may have changed that.
+            if std::mem::take(&mut state.disturbed) && !self.goes_on(state) {
+                return;
+            }
+            let lent = &mut self.lent;
+            let step = match lent
+                .receiver
+                .next(&mut bytes[self.at..], workspace, &lent.limits)
+            {
+                Ok(step) => step,
+                Err(error) => {
+                    self.at = self.end;
+                    return state.fail_socket(self.id.0, error);
+                }
+            };
+            self.at += step.used;
+            let handled = match step.event {
+                None => return,
+                Some(Event::Message {
+                    kind,
+                    compressed,
+                    payload,
+                }) => self.message(service, state, (kind, compressed, payload), inflated),
+                Some(event) => self.control(service, state, &event),
+            };
+            if let Err(error) = handled {
+                self.at = self.end;
+                return state.fail_socket(self.id.0, error);
+            }
+        }
+    }
+
+    /// Whether there is something to be done with what comes next.
+    #[cold]
+    fn goes_on<U>(&mut self, state: &State<U>) -> bool {
+        let conn = state.conns.get(self.id.0);
+        let paused = conn
+            .and_then(|conn| conn.socket.as_ref())
+            .is_some_and(|socket| socket.paused);
+        match conn.map(|conn| conn.phase) {
+            Some(Phase::Open) => !paused,
+            // After our Close frame only the peer's counts (RFC 6455 section 5.5.1).
+            Some(Phase::Closing) => {
+                self.lent.closing = true;
+                true
+            }
+            _ => {
+                self.at = self.end;
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn message<S: Service>(
+        &mut self,
+        service: &S,
+        state: &mut State<S::User>,
+        (kind, compressed, payload): (Kind, bool, &[u8]),
+        inflated: &mut Vec<u8>,
+    ) -> Result<(), WsError> {
+        let Some(data) = self.lent.data.as_mut().filter(|_| !self.lent.closing) else {
+            return Ok(());
+        };
+        let (kind, payload) = if compressed || (self.lent.tagged && kind == Kind::Binary) {
+            state.decode(self.id.0, kind, compressed, payload, inflated)?
+        } else {
+            (kind, payload)
+        };
+        let message = Message::new(kind, payload)?;
+        state.counters.messages_received.bump();
+        service.socket_message(state, self.id, self.lent.behaviour, &mut **data, message);
+        Ok(())
+    }
+
+    fn control<S: Service>(
+        &mut self,
+        service: &S,
+        state: &mut State<S::User>,
+        event: &Event<'_>,
+    ) -> Result<(), WsError> {
+        let id = self.id;
+        let event = match event {
+            Event::Close(close) => {
+                state.peer_closes(id.0, *close);
+                return Ok(());
+            }
+            _ if self.lent.closing => return Ok(()),
+            Event::Ping(payload) => {
+                state.pong(id.0, payload);
+                SocketEvent::Ping(payload)
+            }
+            Event::Pong(payload) => SocketEvent::Pong(payload),
+            Event::Message { .. } => return Ok(()),
+        };
+        if let Some(data) = &mut self.lent.data {
+            service.socket(state, id, self.lent.behaviour, &mut **data, event);
+        }
+        Ok(())
+    }
+}
+
 impl<U> State<U> {
-    /// The peer has sent something. Returns how much it may send.
-    fn heard(&mut self, id: SocketId) -> Option<MessageLimits> {
+    /// The peer has sent something: takes out what handling it needs.
+    fn lend(&mut self, id: SocketId) -> Option<Lent> {
         let now = self.now;
         let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
         socket.heard = now;
-        Some(
-            self.socket_settings[socket.behaviour as usize]
+        Some(Lent {
+            receiver: std::mem::replace(&mut socket.receiver, Receiver::new(Role::Server, false)),
+            data: socket.data.take(),
+            behaviour: socket.behaviour,
+            limits: self.socket_settings[socket.behaviour as usize]
                 .config
                 .limits,
-        )
+            tagged: socket.class == Class::BROTLI,
+            closing: false,
+        })
+    }
+
+    fn put_back(&mut self, id: SocketId, lent: Lent) {
+        if let Some(conn) = self.conns.get_mut(id.0)
+            && let Some(socket) = &mut conn.socket
+        {
+            socket.receiver = lent.receiver;
+        }
+        if let Some(data) = lent.data {
+            self.put_data(id, data);
+        }
     }
 
     /// Decompresses a message.

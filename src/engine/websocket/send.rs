@@ -114,7 +114,9 @@ impl<U> State<U> {
         encode_header(tail, true, false, opcode(message.kind()), bytes.len());
         tail.extend_from_slice(bytes);
         self.counters.messages_sent.bump();
-        self.push_dirty(id.0);
+        if self.driven != Some(id.0) {
+            self.push_dirty(id.0);
+        }
         true
     }
 
