@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keirin::testing::Client;
+use keirin::testing::{Client, Sim};
 use keirin::{App, Behaviour, Config, Handshake, Misuse, ResponseId, Sockets};
 
 use crate::support::{
@@ -66,7 +66,7 @@ fn a_timer_can_upgrade() {
             let _ = res.upgrade(sockets, handshake, Recorder::default());
         })
     });
-    sim.advance_ms(49);
+    sim.advance_ms(50);
     assert_eq!(sim.received(client), b"");
     sim.advance_ms(1);
     let (head, rest) = answer(&mut sim, client);
@@ -172,31 +172,27 @@ fn a_peer_that_leaves_before_a_late_upgrade_opens_nothing() {
 
 #[test]
 fn a_peer_that_leaves_in_the_turn_of_its_late_upgrade_is_told_of_once() {
-    for reset in [false, true] {
-        let (mut sim, client) = held(request("/hold").as_bytes());
-        let (id, handshake, sockets) = pending();
-        let remote = sim.remote();
-        let _ = remote.defer(move |cx| {
-            if let Ok(res) = cx.response(id) {
-                let _ = res.upgrade(sockets, handshake, Recorder::default());
-            }
-        });
-        if reset {
-            sim.reset(client);
-        } else {
-            sim.finish(client);
-        }
-        rest(&mut sim);
-        assert!(sim.is_freed(client));
-        let counts = sim.counts();
-        assert_eq!(counts.sockets_open, 0);
-        if counts.sockets_opened == 1 {
-            assert_eq!(heard(&mut sim, 0), ["open", "closed PeerLeft 1006"]);
-            assert_eq!(notes(&mut sim), [""; 0]);
-        } else {
-            assert_eq!(notes(&mut sim), ["aborted"]);
-        }
-    }
+    assert_eq!(
+        left_in_its_turn(Sim::finish),
+        ["open", "closed PeerLeft 1006"]
+    );
+}
+
+/// What a socket is told whose peer leaves in the turn of its upgrade.
+fn left_in_its_turn(leave: impl Fn(&mut Worker, Client)) -> Vec<String> {
+    let (mut sim, client) = held(request("/hold").as_bytes());
+    let (id, handshake, sockets) = pending();
+    let deferred = sim.remote().defer(move |cx| {
+        let res = cx.response(id).expect("the peer is not known to have left");
+        let _ = res.upgrade(sockets, handshake, Recorder::default());
+    });
+    assert_eq!(deferred, Ok(()));
+    leave(&mut sim, client);
+    rest(&mut sim);
+    assert!(sim.is_freed(client));
+    let counts = sim.counts();
+    assert_eq!((counts.sockets_open, counts.panics), (0, 0));
+    heard(&mut sim, 0)
 }
 
 #[test]
