@@ -1,6 +1,8 @@
 //! WebSockets on the worker in memory, by RFC 6455 and the public documentation: exact frames to and
 //! from clients, what the handlers are told, and in which order.
 
+mod close_order;
+mod closing;
 mod errors;
 mod messages;
 mod support;
