@@ -193,7 +193,8 @@ fn what_is_changed_by_id_is_seen_by_the_handlers() {
                 })
                 .on_message(|ws, message| {
                     *ws.data += message.bytes().len() as u64;
-                    let _ = ws.send_text(&ws.data.to_string());
+                    let sum = ws.data.to_string();
+                    let _ = ws.send_text(&sum);
                 }),
         );
     });

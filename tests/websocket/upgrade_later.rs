@@ -179,7 +179,7 @@ fn a_peer_that_leaves_in_the_turn_of_its_late_upgrade_is_told_of_once() {
 }
 
 /// What a socket is told whose peer leaves in the turn of its upgrade.
-fn left_in_its_turn(leave: impl Fn(&mut Worker, Client)) -> Vec<String> {
+pub(crate) fn left_in_its_turn(leave: impl Fn(&mut Worker, Client)) -> Vec<String> {
     let (mut sim, client) = held(request("/hold").as_bytes());
     let (id, handshake, sockets) = pending();
     let deferred = sim.remote().defer(move |cx| {
