@@ -1,16 +1,17 @@
-//! Peers that read slowly: what the sender is told, what is dropped, and what is left of it when the
-//! peer has read on.
+//! Peers that read slowly: what the sender is told, what is dropped, and what is left of it when
+//! the peer has read on.
 
 use keirin::testing::Client;
-use keirin::{Backpressure, Message, Sent};
+use keirin::{Backpressure, Config, Message, Sent};
 
 use crate::support::{
     Worker, act, assert_clean, assert_gone, config, frames, hear, heard, open_quietly, recorder,
-    rest, send, start, start_behaviour,
+    rest, send, start, start_behaviour, start_with,
 };
 use crate::wire;
 
 const LIMIT: usize = 64 << 10;
+const SECOND: u64 = 1_000;
 
 /// A socket whose peer takes nothing any more.
 fn blocked(policy: Backpressure) -> (Worker, Client) {
@@ -109,7 +110,7 @@ fn each_side_of_the_limit() {
                 assert!(sent[1].starts_with("close 1013"), "{sent:?}");
                 send(&mut sim, client, wire::close(1013, b""));
                 assert_gone(&mut sim, client);
-                assert_clean(&mut sim);
+                assert_clean(&sim);
                 assert_eq!(heard(&mut sim, 0), [""; 0]);
             }
             assert_eq!(sim.buffered_bytes(), 0);
@@ -230,7 +231,7 @@ fn dropped_comes_before_closed() {
     send(&mut sim, client, wire::text("go"));
     let told = heard(&mut sim, 0);
     assert_eq!(told.last().map(String::as_str), Some("closed Dropped 1006"));
-    assert_clean(&mut sim);
+    assert_clean(&sim);
 }
 
 #[test]
@@ -297,6 +298,39 @@ fn a_peer_that_leaves_takes_what_waited_with_it() {
         };
         assert_eq!(heard(&mut sim, 0), [told]);
         assert!(sim.is_freed(client), "{way}");
-        assert_clean(&mut sim);
+        assert_clean(&sim);
     }
+}
+
+#[test]
+fn a_peer_that_reads_nothing_is_dropped() {
+    let builder = Config::builder().write_stall_timeout_ms(5 * SECOND);
+    let mut sim = start_with(builder, config(), |_| ());
+    let client = open_quietly(&mut sim);
+    sim.set_window(client, 1000);
+    let _ = act(&mut sim, 0, |ws| ws.send_binary(&[0; 5000]));
+    sim.advance_ms(5 * SECOND - 1);
+    assert_eq!(heard(&mut sim, 0), [""; 0]);
+    sim.advance_ms(10);
+    assert_eq!(heard(&mut sim, 0), ["closed WriteStall 1006"]);
+    assert!(sim.is_freed(client));
+    assert_eq!(sim.counts().write_stalls, 1);
+    assert_clean(&sim);
+}
+
+#[test]
+fn a_peer_that_reads_a_little_now_and_then_is_not() {
+    let builder = Config::builder().write_stall_timeout_ms(5 * SECOND);
+    let mut sim = start_with(builder, config().idle_timeout_ms(0), |_| ());
+    let client = open_quietly(&mut sim);
+    sim.set_window(client, 1000);
+    let _ = act(&mut sim, 0, |ws| ws.send_binary(&[0; 20_000]));
+    for _ in 0..15 {
+        sim.advance_ms(4 * SECOND);
+        assert_eq!(sim.received(client).len(), 1000);
+        rest(&mut sim);
+    }
+    assert_eq!(heard(&mut sim, 0), [""; 0]);
+    sim.advance_ms(5 * SECOND + 10);
+    assert_eq!(heard(&mut sim, 0), ["closed WriteStall 1006"]);
 }

@@ -1,5 +1,5 @@
-//! What a client must not send: the Close frame that answers it, the cause that the handler is told,
-//! and that this is the last thing to happen.
+//! What a client must not send: the Close frame that answers it, the cause that the handler is
+//! told, and that this is the last thing to happen.
 
 use keirin::WsError;
 
@@ -46,7 +46,7 @@ fn refused(bytes: &[u8], before: &[&str], error: WsError) {
                 .is_some_and(|line| line.starts_with(&format!("close {code}")))
         );
         assert_gone(&mut sim, client);
-        assert_clean(&mut sim);
+        assert_clean(&sim);
         assert_eq!(heard(&mut sim, 0), [""; 0]);
     }
 }

@@ -1,5 +1,5 @@
-//! WebSockets on the worker in memory, by RFC 6455 and the public documentation: exact frames to and
-//! from clients, what the handlers are told, and in which order.
+//! WebSockets on the worker in memory, by RFC 6455 and the public documentation: exact frames to
+//! and from clients, what the handlers are told, and in which order.
 
 mod backpressure;
 mod by_id;
@@ -9,7 +9,10 @@ mod edges;
 mod errors;
 mod messages;
 mod model;
+mod model_app;
 mod order;
+mod refusals;
+mod stop;
 mod support;
 mod timers;
 mod upgrade;

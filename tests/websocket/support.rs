@@ -208,7 +208,7 @@ pub(crate) fn assert_gone(sim: &mut Worker, client: Client) {
 }
 
 /// After every socket has closed nothing of them is left.
-pub(crate) fn assert_clean(sim: &mut Worker) {
+pub(crate) fn assert_clean(sim: &Worker) {
     sim.check();
     assert_eq!(sim.counts().sockets_open, 0);
     assert_eq!(sim.buffered_bytes(), 0, "memory is given back");

@@ -87,7 +87,7 @@ fn an_idle_peer_is_closed() {
     assert_eq!(sim.counts().idle_timeouts, 1);
     sim.advance_ms(10_000);
     assert!(sim.is_freed(client));
-    assert_clean(&mut sim);
+    assert_clean(&sim);
 }
 
 #[test]
