@@ -1,0 +1,120 @@
+//! A graceful stop closes sockets, at once or one after the other.
+
+use keirin::Config;
+
+use crate::support::{
+    Worker, assert_clean, config, frames, heard, open_quietly, rest, send, start_with,
+};
+use crate::wire;
+
+fn assert_stopped(sim: &mut Worker, index: usize, code: u16) {
+    let told = heard(sim, index);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with(&format!("closed Stop {code}")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_stop_closes_every_socket() {
+    for code in [1001, 1012] {
+        let builder = Config::builder().stop_close_code(code);
+        let mut sim = start_with(builder, config(), |_| ());
+        let clients: Vec<_> = (0..20).map(|_| open_quietly(&mut sim)).collect();
+        sim.stop(60_000);
+        sim.advance_ms(1);
+        for (index, &client) in clients.iter().enumerate() {
+            let sent = frames(&mut sim, client);
+            assert_eq!(sent.len(), 1);
+            assert!(sent[0].starts_with(&format!("close {code}")), "{sent:?}");
+            assert_stopped(&mut sim, index, code);
+            send(&mut sim, client, wire::close(code, b""));
+            sim.finish(client);
+        }
+        rest(&mut sim);
+        assert!(sim.is_stopped());
+        assert_clean(&sim);
+    }
+}
+
+#[test]
+fn a_stop_can_be_spread() {
+    let builder = Config::builder().stop_spread_ms(10_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let clients: Vec<_> = (0..100).map(|_| open_quietly(&mut sim)).collect();
+    sim.stop(60_000);
+    let (mut last, mut steps) = (0, 0);
+    for second in 0..=10 {
+        let closed = 100 - usize::try_from(sim.counts().sockets_open).expect("few");
+        // Neither all at once nor none for long.
+        assert!(
+            closed <= (second + 1) * 20 && closed + 25 >= second * 10,
+            "{second}: {closed}"
+        );
+        steps += usize::from(closed > last);
+        last = closed;
+        for &client in &clients {
+            if frames(&mut sim, client)
+                .iter()
+                .any(|line| line == "close 1001")
+            {
+                send(&mut sim, client, wire::close(1001, b""));
+                sim.finish(client);
+            }
+        }
+        sim.advance_ms(1000);
+    }
+    assert_eq!(sim.counts().sockets_open, 0);
+    assert!(steps >= 8, "{steps}");
+    for index in 0..100 {
+        assert_stopped(&mut sim, index, 1001);
+    }
+}
+
+#[test]
+fn a_spread_that_is_longer_than_the_grace_is_cut_short() {
+    let builder = Config::builder().stop_spread_ms(60_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let clients: Vec<_> = (0..50).map(|_| open_quietly(&mut sim)).collect();
+    sim.stop(5_000);
+    sim.advance_ms(5_010);
+    assert!(sim.is_stopped());
+    for (index, &client) in clients.iter().enumerate() {
+        let log = heard(&mut sim, index);
+        assert_eq!(log.len(), 1, "{log:?}");
+        assert!(log[0].starts_with("closed Stop"), "{log:?}");
+        assert!(sim.is_freed(client));
+    }
+    assert_clean(&sim);
+}
+
+#[test]
+fn sockets_work_on_while_a_spread_stop_comes_to_them() {
+    let builder = Config::builder().stop_spread_ms(10_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let clients: Vec<_> = (0..50).map(|_| open_quietly(&mut sim)).collect();
+    sim.stop(60_000);
+    rest(&mut sim);
+    let mut alive = 0;
+    for (index, &client) in clients.iter().enumerate() {
+        if heard(&mut sim, index).is_empty() {
+            alive += 1;
+            send(&mut sim, client, wire::text("still here"));
+            assert_eq!(heard(&mut sim, index), ["text still here"]);
+        }
+    }
+    assert!(alive > 25, "{alive}");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_those_who_do_not_answer() {
+    let builder = Config::builder().linger_timeout_ms(2_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let client = open_quietly(&mut sim);
+    sim.stop(60_000);
+    sim.advance_ms(4_100);
+    assert!(sim.is_stopped());
+    assert!(sim.is_freed(client));
+    assert_stopped(&mut sim, 0, 1001);
+}
