@@ -95,6 +95,7 @@ impl<U> State<U> {
             return Ok(());
         }
         let bodiless = conn.head_only || encode::is_bodiless(conn.status);
+        let left = conn.left;
         match conn.stage {
             Stage::Pending | Stage::Head => {
                 let content = if encode::is_bodiless(conn.status) {
@@ -111,12 +112,12 @@ impl<U> State<U> {
                 self.append_chunk(id.conn, body);
                 self.append(id.conn, encode::LAST_CHUNK);
             }
-            Stage::Fixed(left) if !bodiless && left != body.len() as u64 => {
+            Stage::Fixed if !bodiless && left != body.len() as u64 => {
                 // The peer was promised another length: all it can be told is that this failed.
                 self.close(id.conn);
                 return Err(self.misuse(Misuse::Length));
             }
-            Stage::Fixed(_) | Stage::UntilClose if !bodiless => self.append(id.conn, body),
+            Stage::Fixed | Stage::UntilClose if !bodiless => self.append(id.conn, body),
             _ => {}
         }
         self.answered(id.conn);
@@ -128,7 +129,7 @@ impl<U> State<U> {
     pub(crate) fn end_without_body(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
         if conn.answer_is_open() && !conn.poisoned {
-            let content = match conn.declared {
+            let content = match conn.declared() {
                 _ if encode::is_bodiless(conn.status) => Content::None,
                 Some(length) if conn.head_only => Content::Length(length),
                 _ => Content::Length(0),
@@ -148,7 +149,7 @@ impl<U> State<U> {
             return Ok(Sent::Closed);
         }
         if conn.answer_is_open() {
-            let content = match conn.declared {
+            let content = match conn.declared() {
                 _ if encode::is_bodiless(conn.status) => Content::None,
                 Some(length) => Content::Length(length),
                 None if conn.http10 => Content::UntilClose,
@@ -159,9 +160,9 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Ok(Sent::Closed);
         };
-        if let Stage::Fixed(left) = conn.stage {
-            match left.checked_sub(bytes.len() as u64) {
-                Some(left) => conn.stage = Stage::Fixed(left),
+        if conn.stage == Stage::Fixed {
+            match conn.left.checked_sub(bytes.len() as u64) {
+                Some(left) => conn.left = left,
                 None if conn.head_only || encode::is_bodiless(conn.status) => {}
                 None => {
                     self.misuse(Misuse::Length);
@@ -229,10 +230,11 @@ impl<U> State<U> {
             self.answered(id.conn);
             return Ok(Taken::Complete);
         }
-        let Stage::Fixed(left) = conn.stage else {
+        let left = conn.left;
+        if conn.stage != Stage::Fixed {
             self.answer_failed(id);
             return Err(self.misuse(Misuse::AlreadyBegun));
-        };
+        }
         if rest.len() as u64 > left {
             // The peer was promised another length.
             self.answer_failed(id);
@@ -243,7 +245,7 @@ impl<U> State<U> {
             return Err(Misuse::Stale);
         };
         conn.written += taken;
-        conn.stage = Stage::Fixed(left - taken);
+        conn.left = left - taken;
         if left == taken {
             self.answered(id.conn);
             return Ok(Taken::Complete);
@@ -363,7 +365,7 @@ impl<U> State<U> {
         conn.poisoned = false;
         conn.has_date = false;
         conn.has_server = false;
-        conn.declared = None;
+        conn.declares_length = false;
         // The bound on the output is for what users write: this has to be said.
         let text = Self::push_header(conn, spare, "Content-Type", b"text/plain", usize::MAX);
         let body = format!("{status} {}\n", encode::reason(status));

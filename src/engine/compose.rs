@@ -61,7 +61,8 @@ impl<U> State<U> {
                 let length = text
                     .and_then(|text| text.parse().ok())
                     .ok_or(Misuse::Header)?;
-                conn.declared = Some(length);
+                conn.left = length;
+                conn.declares_length = true;
                 return Ok(());
             }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => return Err(Misuse::Header),
@@ -146,11 +147,11 @@ impl<U> State<U> {
         }
         tail.extend_from_slice(b"\r\n");
         conn.out.seal();
-        conn.stage = match content {
-            Content::Length(length) => Stage::Fixed(length),
-            Content::Chunked => Stage::Chunked,
-            Content::UntilClose => Stage::UntilClose,
-            Content::None => Stage::Fixed(0),
+        (conn.stage, conn.left) = match content {
+            Content::Length(length) => (Stage::Fixed, length),
+            Content::Chunked => (Stage::Chunked, 0),
+            Content::UntilClose => (Stage::UntilClose, 0),
+            Content::None => (Stage::Fixed, 0),
         };
     }
 }

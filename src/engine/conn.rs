@@ -50,8 +50,8 @@ pub(super) enum Stage {
     Head,
     /// The head is sealed, and content follows in chunks,
     Chunked,
-    /// by an announced length, of which this is left,
-    Fixed(u64),
+    /// by an announced length, of which [`Conn::left`] is left,
+    Fixed,
     /// or until the connection closes.
     UntilClose,
     Done,
@@ -133,8 +133,8 @@ pub(super) struct Conn<U> {
     pub(super) request: u32,
     /// Bytes of content written to the present answer.
     pub(super) written: u64,
-    /// The length that the handler announced in a header.
-    pub(super) declared: Option<u64>,
+    /// The length that the handler has announced in a header, and later what is left of it.
+    pub(super) left: u64,
 
     /// How much of a head had arrived when it was last parsed.
     pub(super) head_parsed: u32,
@@ -171,6 +171,8 @@ pub(super) struct Conn<U> {
     pub(super) yielded: bool,
     /// A refused header has spoilt the answer.
     pub(super) poisoned: bool,
+    /// The handler has announced the length.
+    pub(super) declares_length: bool,
     /// The handler has sent its own `Date`, its own `Server`.
     pub(super) has_date: bool,
     pub(super) has_server: bool,
@@ -200,7 +202,8 @@ impl<U> Conn<U> {
             status: 200,
             request: 0,
             written: 0,
-            declared: None,
+            left: 0,
+            declares_length: false,
             head_parsed: 0,
             read_deadline: NEVER,
             write_deadline: NEVER,
@@ -236,7 +239,7 @@ impl<U> Conn<U> {
         self.request = self.request.wrapping_add(1);
         self.status = 200;
         self.written = 0;
-        self.declared = None;
+        self.declares_length = false;
         self.body = Body::new(head.framing().body);
         self.head_only = head.method() == b"HEAD";
         self.http10 = head.version_minor() == 0;
@@ -281,6 +284,11 @@ impl<U> Conn<U> {
     /// Whether an answer has been begun or is still owed.
     pub(super) fn owes_answer(&self) -> bool {
         self.phase == Phase::Exchange && self.stage != Stage::Done
+    }
+
+    /// The length that the handler has announced, while the answer is open.
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.declares_length.then_some(self.left)
     }
 
     /// Whether nothing of the present answer can have left yet.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
 use super::remote::Remote;
-use super::timers::Task;
+use super::timers::{TASKS, Task};
 use super::websocket::{SocketId, SocketNews, SocketSettings};
 use crate::config::Config;
 use crate::error::Misuse;
@@ -38,13 +38,6 @@ pub(super) enum Grave<U> {
     Writable(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Writable<U>),
     Sink(#[expect(dead_code, reason = "kept only to be dropped")] super::conn::Sink<U>),
     Data(#[expect(dead_code, reason = "kept only to be dropped")] Box<dyn Any>),
-}
-
-/// What ends up in the wheel.
-#[derive(Clone, Copy)]
-pub(super) enum Timer {
-    Conn(Id),
-    Task(Id),
 }
 
 /// What receiving takes. It is taken out of the state while it is in use, so that what it holds and
@@ -98,7 +91,7 @@ pub(crate) struct State<U> {
     pub(crate) user: U,
     pub(super) conns: Slab<Conn<U>>,
     pub(super) tasks: Slab<Task<U>>,
-    pub(super) wheel: Wheel<Timer>,
+    pub(super) wheel: Wheel<Id>,
     pub(super) now: Tick,
 
     /// Connections with output to flush.
@@ -159,7 +152,7 @@ impl<U> State<U> {
         Self {
             user,
             conns: Slab::new(worker),
-            tasks: Slab::new(worker),
+            tasks: Slab::new(TASKS),
             wheel: Wheel::new(),
             now: 0,
             dirty: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::conn::Phase;
 use super::service::Service;
-use super::state::{State, Timer};
+use super::state::State;
 use super::websocket::CloseCause;
 use super::worker::Worker;
 use crate::util::slab::Id;
@@ -26,7 +26,7 @@ impl<S: Service> Worker<S> {
             }))
         });
         if let Some(id) = cut {
-            self.state.wheel.insert(deadline, Timer::Task(id));
+            self.state.wheel.insert(deadline, id);
         }
         if first {
             self.state.expire_sockets();

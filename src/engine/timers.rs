@@ -2,11 +2,11 @@
 
 use super::conn::{NEVER, Phase, ResponseId};
 use super::service::Service;
-use super::state::{Callback, Grave, State, Timer};
+use super::state::{Callback, Grave, State};
 use super::websocket::CloseCause;
 use super::worker::Worker;
 use crate::proto::ProtocolError;
-use crate::util::slab::Id;
+use crate::util::slab::{Id, WORKER_RESERVED};
 use crate::util::wheel::Tick;
 
 /// Names a timer that was armed.
@@ -20,6 +20,14 @@ impl<U> Task<U> {
     pub(super) fn new(callback: Callback<U>) -> Self {
         Self(callback)
     }
+}
+
+/// What is in the wheel is named by its id alone, to be small: tasks are in a slab of a number that
+/// no worker has.
+pub(super) const TASKS: u8 = WORKER_RESERVED;
+
+fn is_task(id: Id) -> bool {
+    id.worker() == TASKS
 }
 
 impl<S: Service> Worker<S> {
@@ -37,13 +45,10 @@ impl<S: Service> Worker<S> {
         let mut expired = Vec::new();
         self.state.wheel.advance(now, &mut expired);
         for timer in expired {
-            match timer {
-                Timer::Conn(id) => self.state.expire_conn(id),
-                Timer::Task(id) => {
-                    if let Some(Task(callback)) = self.state.tasks.remove(id) {
-                        self.call(None, |_, state| callback(state));
-                    }
-                }
+            if !is_task(timer) {
+                self.state.expire_conn(timer);
+            } else if let Some(Task(callback)) = self.state.tasks.remove(timer) {
+                self.call(None, |_, state| callback(state));
             }
         }
     }
@@ -54,10 +59,8 @@ impl<U> State<U> {
     pub(crate) fn after(&mut self, delay_ms: u64, callback: Callback<U>) -> Option<TimerId> {
         let id = self.tasks.insert_with(|_| Task(callback))?;
         // The present tick has begun already, so it does not count.
-        self.wheel.insert(
-            self.now.saturating_add(delay_ms).saturating_add(1),
-            Timer::Task(id),
-        );
+        self.wheel
+            .insert(self.now.saturating_add(delay_ms).saturating_add(1), id);
         Some(TimerId(id))
     }
 

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::conn::{Conn, ResponseId};
 use super::service::Service;
-use super::state::{State, Timer};
+use super::state::State;
 use crate::net::driver::{Driver, Ready};
 use crate::observe::{Level, Sink};
 use crate::util::wheel::Tick;
@@ -237,7 +237,7 @@ impl<U> State<U> {
         // A deadline that moved away is found when the old entry comes up: re-arming costs nothing.
         if next < conn.armed {
             conn.armed = next;
-            self.wheel.insert(next, Timer::Conn(id));
+            self.wheel.insert(next, id);
         }
     }
 }

@@ -18,7 +18,8 @@ const GENERATION_SHIFT: u32 = INDEX_BITS + WORKER_BITS;
 /// The most slots that one slab can have.
 pub(crate) const SLOTS_MAX: usize = 1 << INDEX_BITS;
 
-/// The worker number that no slab uses: tokens of listeners and wakers carry it.
+/// The number that no worker has: tokens of listeners and wakers carry it, and ids of what is not a
+/// connection.
 pub(crate) const WORKER_RESERVED: u8 = u8::MAX;
 
 impl Id {
@@ -78,10 +79,6 @@ pub(crate) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(crate) fn new(worker: u8) -> Self {
-        assert_ne!(
-            worker, WORKER_RESERVED,
-            "worker 255 names listeners and wakers"
-        );
         Self {
             slots: Vec::new(),
             free: Vec::new(),

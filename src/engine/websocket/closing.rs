@@ -108,19 +108,19 @@ impl<U> State<U> {
         let Some(socket) = &mut conn.socket else {
             return;
         };
-        if socket.told || socket.ending.is_some() {
+        if std::mem::replace(&mut socket.left, true) {
             return;
         }
         self.disturbed = true;
-        socket.ending = Some(Box::new(Ending {
+        self.counters.sockets_open.drop_one();
+        self.end_subscriptions(SocketId(id));
+        let ending = Box::new(Ending {
             cause,
             code,
             reason: reason.into(),
-        }));
-        self.counters.sockets_open.drop_one();
-        self.end_subscriptions(SocketId(id));
+        });
         self.notices
-            .push_back(Notice::Socket(SocketId(id), SocketNews::Closed));
+            .push_back(Notice::Socket(SocketId(id), SocketNews::Closed(ending)));
     }
 
     /// The connection is lost: the same, if nothing else was the cause.
@@ -155,8 +155,6 @@ impl<U> State<U> {
         let Some(socket) = &mut conn.socket else {
             return;
         };
-        let idle = u64::from(socket.idle_timeout_ms);
-        let ping = u64::from(socket.ping_interval_ms);
         if now >= socket.expires {
             let (cause, code, reason) = if stopping {
                 (CloseCause::Stop, stop_code, "server is stopping")
@@ -165,12 +163,12 @@ impl<U> State<U> {
             };
             return self.end_for(id, cause, code, reason);
         }
-        if idle > 0 && !socket.paused && now >= socket.heard.saturating_add(idle) {
+        if socket.is_idle(now) {
             self.counters.idle_timeouts.bump();
             return self.end_for(id, CloseCause::IdleTimeout, 1001, "idle for too long");
         }
-        if ping > 0 && now >= socket.heard.max(socket.pinged).saturating_add(ping) {
-            socket.pinged = now;
+        if socket.is_to_be_pinged(now) {
+            socket.pinged = now as u32;
             if !conn.blocked {
                 self.push_control(id, Opcode::Ping, b"");
             }
@@ -183,7 +181,7 @@ impl<U> State<U> {
         if let Some(conn) = self.conns.get(id)
             && let Some(socket) = &conn.socket
         {
-            let deadline = socket.deadline();
+            let deadline = socket.deadline(self.now);
             self.set_read_deadline(id, deadline);
         }
     }

@@ -160,7 +160,7 @@ pub(super) enum SocketNews {
     /// The peer has taken everything that was queued.
     Drain,
     /// It is not open any more.
-    Closed,
+    Closed(Box<Ending>),
     /// A message was not sent, since too much was waiting.
     Dropped(Dropped),
     /// A subscription was made or ended.
@@ -173,7 +173,7 @@ pub(super) enum Dropped {
     Published(Arc<SharedMessage>),
 }
 
-/// How a socket ended, kept until its handler has heard of it.
+/// How a socket ended.
 pub(super) struct Ending {
     pub(super) cause: CloseCause,
     pub(super) code: u16,
@@ -185,11 +185,11 @@ pub(super) struct Socket {
     pub(super) receiver: Receiver,
     /// The user's value: out while a handler of this socket runs.
     pub(super) data: Option<Box<dyn Any>>,
-    /// When the peer was last heard of,
-    pub(super) heard: Tick,
-    /// when it was last sent a Ping,
-    pub(super) pinged: Tick,
-    /// and when the socket's time is up.
+    /// When the peer was last heard of, and last sent a Ping: the lower bits of the tick. Timeouts
+    /// have as many, so what has passed can be told.
+    pub(super) heard: u32,
+    pub(super) pinged: u32,
+    /// When the socket's time is up.
     pub(super) expires: Tick,
     /// 0 is off, for both.
     pub(super) idle_timeout_ms: u32,
@@ -198,10 +198,11 @@ pub(super) struct Socket {
     pub(super) behaviour: u32,
     /// A message that is being sent in fragments, and what has to wait for its end.
     pub(super) fragments: Option<Box<send::Fragments>>,
-    pub(super) ending: Option<Box<Ending>>,
     pub(super) histories: Option<Box<Histories>>,
     /// How messages are encoded for it.
     pub(super) class: Class,
+    /// It is not open any more, and that is under way to its handler.
+    pub(super) left: bool,
     /// The open handler was called, or is about to be.
     pub(super) opened: bool,
     /// The close handler was.
@@ -216,18 +217,39 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// Milliseconds since the peer was heard of.
+    fn silent_ms(&self, now: Tick) -> u32 {
+        (now as u32).wrapping_sub(self.heard)
+    }
+
+    /// Milliseconds in which neither side has said anything that keeps the connection alive.
+    fn quiet_ms(&self, now: Tick) -> u32 {
+        self.silent_ms(now)
+            .min((now as u32).wrapping_sub(self.pinged))
+    }
+
+    fn is_idle(&self, now: Tick) -> bool {
+        let timeout_ms = self.idle_timeout_ms;
+        timeout_ms > 0 && !self.paused && self.silent_ms(now) >= timeout_ms
+    }
+
+    fn is_to_be_pinged(&self, now: Tick) -> bool {
+        let interval_ms = self.ping_interval_ms;
+        interval_ms > 0 && self.quiet_ms(now) >= interval_ms
+    }
+
     /// When something has to be done about the socket although nothing happens to it.
-    fn deadline(&self) -> Tick {
-        let after = |since: Tick, ms: u32| match ms {
+    fn deadline(&self, now: Tick) -> Tick {
+        let left = |limit_ms: u32, passed_ms: u32| match limit_ms {
             0 => Tick::MAX,
-            ms => since.saturating_add(u64::from(ms)),
+            _ => now + u64::from(limit_ms.saturating_sub(passed_ms)),
         };
         let idle = if self.paused {
             Tick::MAX
         } else {
-            after(self.heard, self.idle_timeout_ms)
+            left(self.idle_timeout_ms, self.silent_ms(now))
         };
-        let ping = after(self.heard.max(self.pinged), self.ping_interval_ms);
+        let ping = left(self.ping_interval_ms, self.quiet_ms(now));
         idle.min(ping).min(self.expires)
     }
 }

@@ -4,7 +4,8 @@ use std::any::Any;
 
 use super::codec::untag;
 use super::{
-    CloseCause, Dropped, Message, SocketEvent, SocketId, SocketNews, SocketSettings, Subscription,
+    CloseCause, Dropped, Ending, Message, SocketEvent, SocketId, SocketNews, SocketSettings,
+    Subscription,
 };
 use crate::engine::conn::Phase;
 use crate::engine::service::Service;
@@ -84,7 +85,7 @@ impl<S: Service> Worker<S> {
     pub(in crate::engine) fn deliver_socket_news(&mut self, id: SocketId, news: SocketNews) {
         match news {
             SocketNews::Open => self.open_socket(id),
-            SocketNews::Closed => self.socket_closed(id),
+            SocketNews::Closed(ending) => self.socket_closed(id, &ending),
             SocketNews::Drain => {
                 let Some(conn) = self.state.conns.get_mut(id.0) else {
                     return;
@@ -125,14 +126,11 @@ impl<S: Service> Worker<S> {
     }
 
     /// Calls the close handler. It is the last one of the socket.
-    fn socket_closed(&mut self, id: SocketId) {
+    fn socket_closed(&mut self, id: SocketId, ending: &Ending) {
         let Some(conn) = self.state.conns.get_mut(id.0) else {
             return;
         };
         let Some(socket) = &mut conn.socket else {
-            return;
-        };
-        let Some(ending) = socket.ending.take() else {
             return;
         };
         if socket.opened {
@@ -286,7 +284,7 @@ impl Feeding {
 impl<U> State<U> {
     /// The peer has sent something: takes out what handling it needs.
     fn lend(&mut self, id: SocketId) -> Option<Lent> {
-        let now = self.now;
+        let now = self.now as u32;
         let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
         socket.heard = now;
         Some(Lent {

@@ -138,18 +138,18 @@ impl<U> State<U> {
         let socket = Socket {
             receiver: Receiver::new(Role::Server, agreed.deflate.is_some()),
             data: Some(upgrade.data),
-            heard: self.now,
-            pinged: self.now,
+            heard: self.now as u32,
+            pinged: self.now as u32,
             expires,
             idle_timeout_ms: settings.config.idle_timeout_ms,
             ping_interval_ms: settings.config.ping_interval_ms,
             behaviour: upgrade.behaviour,
             fragments: None,
-            ending: None,
             histories: agreed
                 .deflate
                 .and_then(|deflate| Histories::new(&settings.codec, &settings.config, &deflate)),
             class: agreed.class(),
+            left: false,
             opened: false,
             told: false,
             paused: false,
@@ -157,7 +157,7 @@ impl<U> State<U> {
             is_full: false,
             history_is_stale: false,
         };
-        let deadline = socket.deadline();
+        let deadline = socket.deadline(self.now);
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return;
         };
