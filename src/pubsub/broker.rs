@@ -25,7 +25,7 @@ use super::message::{Message, Publication};
 /// use std::sync::OnceLock;
 /// use std::sync::mpsc::SyncSender;
 ///
-/// use keirin::{Broker, BrokerError, Filter, Inlet, Message};
+/// use keirin::{Broker, BrokerError, Filter, Inlet, SharedMessage};
 ///
 /// enum ToNetwork {
 ///     Message { origin: u64, topic: String, payload: Vec<u8> },
@@ -44,7 +44,7 @@ use super::message::{Message, Publication};
 ///         self.inlet.set(inlet).map_err(|_| "it serves one server".into())
 ///     }
 ///
-///     fn publish(&self, message: &Message) -> Result<(), BrokerError> {
+///     fn publish(&self, message: &SharedMessage) -> Result<(), BrokerError> {
 ///         self.queue.try_send(ToNetwork::Message {
 ///             origin: message.origin().to_bits(),
 ///             topic: message.topic().to_owned(),
