@@ -281,6 +281,10 @@ impl Broker for Arc<Record> {
     }
 
     fn interest(&self, filter: Filter<'_>, wanted: bool) -> Result<(), BrokerError> {
+        // Time for another thread to be told first, if nothing keeps it.
+        for _ in 0..3 {
+            thread::yield_now();
+        }
         let key = (filter.is_pattern(), filter.as_str().to_owned());
         self.told
             .lock()
