@@ -95,7 +95,9 @@ impl Router {
                 let at = at.unwrap_or_else(|| {
                     self.methods.push((method.into(), Tree::default()));
                     let at = self.methods.len() - 1;
-                    self.get = self.get.or((method == "GET").then_some(at));
+                    if method == "GET" {
+                        self.get = Some(at);
+                    }
                     at
                 });
                 &mut self.methods[at].1
