@@ -66,12 +66,12 @@ impl Poll {
     /// # Errors
     /// What the system reports.
     pub fn add(&self, socket: impl AsFd, number: usize) -> Result<()> {
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(u64::try_from(number)?);
         Ok(epoll::add(&self.epoll, socket, data, flags)?)
     }
 
-    /// Waits, and returns how many sockets are ready: their numbers are in [`Poll::number`].
+    /// Waits, and returns how many sockets are ready: which, says [`Poll::ready`].
     ///
     /// # Errors
     /// What the system reports.
@@ -88,11 +88,25 @@ impl Poll {
         Ok(self.events.len())
     }
 
-    /// The number of the socket of event `position` of the last wait.
+    /// Which socket event `position` of the last wait is about.
     #[must_use]
-    pub fn number(&self, position: usize) -> usize {
-        self.events[position].data.u64() as usize
+    pub fn ready(&self, position: usize) -> Ready {
+        let Event { flags, data } = self.events[position];
+        Ready {
+            number: data.u64() as usize,
+            ended: flags.contains(EventFlags::RDHUP),
+        }
     }
+}
+
+/// A socket that is ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// The number it was added with.
+    pub number: usize,
+    /// The peer has sent all that it will: a short read is not the last, for the end itself has to
+    /// be read, and nothing else will announce it.
+    pub ended: bool,
 }
 
 /// The connection is of no further use. Already counted.
@@ -125,6 +139,7 @@ impl<C: Client> Connection<C> {
     fn receive(
         &mut self,
         buffer: &mut [u8],
+        ended: bool,
         errors: &mut Errors,
     ) -> std::result::Result<usize, Dropped> {
         let mut completed = 0;
@@ -140,7 +155,7 @@ impl<C: Client> Connection<C> {
             let feed = self.client.feed(&buffer[..received], errors);
             completed += feed.map_err(|Lost| Dropped)?;
             // A short read means drained, so edges suffice: see epoll(7).
-            if received < buffer.len() {
+            if received < buffer.len() && !ended {
                 return Ok(completed);
             }
         }
@@ -246,18 +261,18 @@ impl<C: Client> ClosedLoop<C> {
 
     fn turn(&mut self, time_left: Duration) -> Result<()> {
         for position in 0..self.poll.wait(time_left)? {
-            self.handle_ready(self.poll.number(position));
+            self.handle_ready(self.poll.ready(position));
         }
         Ok(())
     }
 
-    fn handle_ready(&mut self, index: usize) {
-        let slot = &mut self.connections[index];
+    fn handle_ready(&mut self, ready: Ready) {
+        let slot = &mut self.connections[ready.number];
         let Some(connection) = slot else { return };
         let was_busy = connection.client.pending() > 0;
         let done = connection
             .send(&mut self.errors)
-            .and_then(|()| connection.receive(&mut self.buffer, &mut self.errors));
+            .and_then(|()| connection.receive(&mut self.buffer, ready.ended, &mut self.errors));
         let is_busy = match done {
             Ok(completed) => {
                 self.completed += completed as u64;
@@ -271,7 +286,7 @@ impl<C: Client> ClosedLoop<C> {
         if was_busy && !is_busy {
             self.busy -= 1;
             if slot.is_some() {
-                self.idle.push(index);
+                self.idle.push(ready.number);
             }
         }
     }

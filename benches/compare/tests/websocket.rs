@@ -216,13 +216,29 @@ fn recompress(compressor: &mut Compress, message: &[u8]) -> Vec<u8> {
     deflated
 }
 
-/// Runs a load for as long as something takes to be answered.
+/// Runs a load for as long as it takes to show a wrong answer.
+fn run_wrong(scenario: &str, in_flight: usize, mode: Mode, fault: Fault) -> Errors {
+    let shows = |outcome: &Outcome| outcome.errors != Errors::default();
+    run_until(shows, scenario, in_flight, mode, fault).errors
+}
+
+/// Runs a load for as long as it takes to show any answer.
 fn run(scenario: &str, in_flight: usize, mode: Mode, fault: Fault) -> Outcome {
+    let shows = |outcome: &Outcome| outcome.operations > 0 || outcome.errors != Errors::default();
+    run_until(shows, scenario, in_flight, mode, fault)
+}
+
+fn run_until(
+    shows: impl Fn(&Outcome) -> bool,
+    scenario: &str,
+    in_flight: usize,
+    mode: Mode,
+    fault: Fault,
+) -> Outcome {
     let mut window = Duration::from_millis(50);
     loop {
         let outcome = run_for(window, scenario, in_flight, mode, fault);
-        let nothing = outcome.operations == 0 && outcome.errors == Errors::default();
-        if !nothing || window > Duration::from_secs(20) {
+        if shows(&outcome) || window > Duration::from_secs(5) {
             return outcome;
         }
         window *= 4;
@@ -278,7 +294,8 @@ fn right_compressed_echoes_count_without_errors() {
             assert_eq!(outcome.errors, Errors::default(), "{scenario}");
             assert!(outcome.operations > 0, "{scenario}");
             let level_6_bytes = outcome.level_6_bytes.unwrap();
-            let limit = level_6_bytes * 101 / 100;
+            // Of the messages that were answered, which are some of all.
+            let limit = level_6_bytes * 105 / 100;
             assert!(outcome.answer_bytes <= limit, "{scenario}: {outcome:?}");
         }
     }
@@ -291,11 +308,8 @@ fn check(scenario: &str, mode: Mode, faults: &[(Fault, Count)]) {
     thread::scope(|scope| {
         for &(fault, count) in faults {
             scope.spawn(move || {
-                let outcome = run(scenario, 4, mode, fault);
-                assert!(
-                    count(&outcome.errors) > 0,
-                    "{scenario} {fault:?}: {outcome:?}"
-                );
+                let errors = run_wrong(scenario, 4, mode, fault);
+                assert!(count(&errors) > 0, "{scenario} {fault:?}: {errors}");
             });
         }
     });
@@ -310,7 +324,7 @@ fn wrong_echoes_are_noticed() {
         (Fault::Late, |e| e.bad_body),
         (Fault::Twice, |e| e.bad_body + e.bad_length),
         (Fault::Missing, |e| e.bad_body + e.unanswered),
-        (Fault::Close, |e| e.unexpected_close + e.unanswered),
+        (Fault::Close, |e| e.unexpected_close),
         (Fault::Masked, |e| e.bad_length),
         (Fault::Accept, |e| e.bad_status),
     ];
@@ -366,7 +380,7 @@ fn wrong_deliveries_are_noticed() {
     check("publish5", Mode::Publish, faults);
     // With one message a round, nothing comes after the one that is missing, or comes twice.
     for (fault, unanswered, surplus) in [(Fault::Missing, 5, 0), (Fault::Twice, 0, 5)] {
-        let errors = run("publish5", 1, Mode::Publish, fault).errors;
+        let errors = run_wrong("publish5", 1, Mode::Publish, fault);
         assert_eq!(errors.unanswered, unanswered, "{errors}");
         assert!(errors.bad_order + errors.bad_length >= surplus, "{errors}");
     }

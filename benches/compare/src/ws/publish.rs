@@ -13,7 +13,7 @@ use super::content::Random;
 use super::frame;
 use super::handshake;
 use crate::Result;
-use crate::closed_loop::{GRACE, Poll};
+use crate::closed_loop::{GRACE, Poll, Ready};
 use crate::load::{self, Edge, Load, Outcome};
 use crate::verify::Errors;
 
@@ -141,14 +141,14 @@ impl Fanout {
             return Ok(());
         }
         while self.waiting > 0 && !self.failed {
-            let ready = self.poll.wait(GRACE)?;
-            for position in 0..ready {
-                match self.poll.number(position) {
-                    number if number == self.subscribers.len() => self.check_publisher(),
-                    number => self.receive(number),
+            let count = self.poll.wait(GRACE)?;
+            for position in 0..count {
+                match self.poll.ready(position) {
+                    ready if ready.number == self.subscribers.len() => self.check_publisher(),
+                    ready => self.receive(ready),
                 }
             }
-            if ready == 0 {
+            if count == 0 {
                 self.errors.unanswered += u64::try_from(self.waiting)?;
                 self.failed = true;
             }
@@ -172,8 +172,8 @@ impl Fanout {
         self.failed |= self.waiting == 0;
     }
 
-    fn receive(&mut self, index: usize) {
-        let slot = &mut self.subscribers[index];
+    fn receive(&mut self, ready: Ready) {
+        let slot = &mut self.subscribers[ready.number];
         let Some(subscriber) = slot else { return };
         let before = subscriber.received;
         let alright = loop {
@@ -192,7 +192,7 @@ impl Fanout {
             }
             subscriber.received += received;
             // A short read means drained, so edges suffice: see epoll(7).
-            if received < self.buffer.len() {
+            if received < self.buffer.len() && !ready.ended {
                 break true;
             }
         };

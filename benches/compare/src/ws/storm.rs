@@ -143,7 +143,7 @@ impl Storm {
 
     fn turn(&mut self, time_left: std::time::Duration) -> Result<()> {
         for position in 0..self.poll.wait(time_left)? {
-            let index = self.poll.number(position);
+            let index = self.poll.ready(position).number;
             match self.step(index) {
                 Step::Waits => continue,
                 Step::Done => self.completed += 1,
