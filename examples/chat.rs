@@ -72,7 +72,7 @@ fn say(ws: &mut WebSocket<'_, Person>, message: Message<'_>) {
         SAID.fetch_add(1, Relaxed);
         tell_others(ws, "said", text);
         let sent = json!({"kind": "sent", "name": ws.data.name, "text": text});
-        ws.send_text(&sent.to_string());
+        let _ = ws.send_text(&sent.to_string());
     } else {
         let _ = ws.end(1008, "a message is one line of at most 500 characters");
     }
