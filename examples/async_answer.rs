@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use keirin::{Reply, Response};
+use keirin::{Reply, Response, Server};
 
 /// How often the work looks whether anybody still wants it.
 const STEP_MS: u64 = 10;
 
 fn main() -> keirin::Result<()> {
-    support::serve(|app| {
+    support::serve(Server::new(|app| {
         app.get("/", |res, _req| answer_after(res, 100));
         app.get("/after/:ms", |res, req| {
             let ms = req
@@ -29,7 +29,7 @@ fn main() -> keirin::Result<()> {
                 .unwrap_or(0);
             answer_after(res, ms)
         });
-    })
+    }))
 }
 
 fn answer_after(mut res: Response<'_>, ms: u64) -> Reply {

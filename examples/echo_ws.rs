@@ -2,7 +2,9 @@
 //! says how messages are compressed: `off`, `shared`, `dedicated` or `brotli`.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
-use keirin::{Behaviour, BrotliConfig, Compressor, Decompressor, DeflateConfig, WebSocketConfig};
+use keirin::{
+    Behaviour, BrotliConfig, Compressor, Decompressor, DeflateConfig, Server, WebSocketConfig,
+};
 
 mod support;
 
@@ -29,7 +31,7 @@ fn main() -> keirin::Result<()> {
         }
     };
     let config = config.build()?;
-    support::serve(move |app| {
+    support::serve(Server::new(move |app| {
         let echo = Behaviour::new()
             .config(config.clone())
             .on_message(|ws, message| {
@@ -40,5 +42,5 @@ fn main() -> keirin::Result<()> {
             Ok(handshake) => res.upgrade(echo, handshake, ()),
             Err(error) => res.refuse_upgrade(error),
         });
-    })
+    }))
 }

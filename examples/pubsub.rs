@@ -1,7 +1,7 @@
 //! What one WebSocket sends, all others get: `cargo run --release --example pubsub -- PORT`.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
-use keirin::{Behaviour, WebSocketConfig};
+use keirin::{Behaviour, Server, WebSocketConfig};
 
 mod support;
 
@@ -11,7 +11,7 @@ fn main() -> keirin::Result<()> {
     let config = WebSocketConfig::builder()
         .backpressure_bytes_max(BACKPRESSURE_BYTES_MAX)
         .build()?;
-    support::serve(move |app| {
+    support::serve(Server::new(move |app| {
         let all = Behaviour::new()
             .config(config.clone())
             .on_open(|ws| {
@@ -25,5 +25,5 @@ fn main() -> keirin::Result<()> {
             Ok(handshake) => res.upgrade(all, handshake, ()),
             Err(error) => res.refuse_upgrade(error),
         });
-    })
+    }))
 }

@@ -4,13 +4,13 @@
 
 mod support;
 
-use keirin::{Reply, Response, TryEnd};
+use keirin::{Reply, Response, Server, TryEnd};
 
 /// A multiple of the pattern's period, so that every block begins with 0.
 const BLOCK_BYTES: usize = 251 * 1024;
 
 fn main() -> keirin::Result<()> {
-    support::serve(|app| {
+    support::serve(Server::new(|app| {
         app.get("/:bytes", |mut res, req| {
             let Some(total) = req.parameter("bytes").and_then(|bytes| bytes.parse().ok()) else {
                 res.status(400);
@@ -20,7 +20,7 @@ fn main() -> keirin::Result<()> {
             let block = (0..BLOCK_BYTES * 2).map(|i| (i % 251) as u8).collect();
             send(res, block, total)
         });
-    })
+    }))
 }
 
 /// Sends what the reader takes, and goes on when it takes more.

@@ -6,10 +6,11 @@ mod support;
 
 use std::fmt::Write;
 
+use keirin::Server;
 use sha2::{Digest, Sha256};
 
 fn main() -> keirin::Result<()> {
-    support::serve(|app| {
+    support::serve(Server::new(|app| {
         app.post("/", |res, _req| {
             let mut hash = Sha256::new();
             res.stream_body(move |res, piece, last| {
@@ -25,5 +26,5 @@ fn main() -> keirin::Result<()> {
                 res.end(hex.as_bytes())
             })
         });
-    })
+    }))
 }

@@ -1,16 +1,16 @@
-//! What every example does around its routes: a port from the command line, a line that says where
+//! What every example does around its server: a port from the command line, a line that says where
 //! it listens, and a graceful stop on SIGTERM and SIGINT.
 
 use std::time::Duration;
 
-use keirin::{App, Result, Server};
+use keirin::{Result, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// Serves on 127.0.0.1, at the port in the first argument: 3000 without one, any for 0.
-pub(crate) fn serve(setup: impl Fn(&mut App) + Send + Sync + 'static) -> Result<()> {
+pub(crate) fn serve<U: 'static>(server: Server<U>) -> Result<()> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "3000".to_owned());
-    let server = Server::new(setup).listen(&format!("127.0.0.1:{port}"))?;
+    let server = server.listen(&format!("127.0.0.1:{port}"))?;
     let handle = server.handle();
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {

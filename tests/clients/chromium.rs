@@ -1,5 +1,6 @@
 //! Chromium, headless: a browser shows the page.
 
+use crate::browser;
 use crate::data::TempDir;
 use crate::support::{Example, require, succeed};
 
@@ -8,22 +9,7 @@ fn shows_the_page() {
     let server = Example::start("hello");
     let profile = TempDir::new();
     let mut command = require("chromium");
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-    ]);
-    command.args(["--no-first-run", "--disable-background-networking"]);
-    command.args([
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-proxy-server",
-    ]);
-    command.arg(format!(
-        "--user-data-dir={}",
-        profile.path("profile").display()
-    ));
+    browser::arguments(&mut command, &profile);
     let finished = succeed(command.arg("--dump-dom").arg(server.url("/")));
     let document = finished.text();
     assert!(

@@ -2,6 +2,8 @@
 //! Python, Chromium, nginx, and clients that misbehave. A tool that is not installed fails the
 //! tests that need it, by name.
 
+mod browser;
+mod chat;
 mod chromium;
 mod curl;
 mod data;

@@ -242,9 +242,16 @@ pub(crate) fn executable(name: &str) -> PathBuf {
         let sources = [root.join("src"), root.join("examples")];
         let newest = sources.iter().filter_map(|path| newest_change(path)).max();
         let is_fresh = |file: &str| changed(&folder.join(file)) >= newest;
-        if !["hello", "mirror", "stream", "upload", "async_answer"]
-            .into_iter()
-            .all(is_fresh)
+        if ![
+            "hello",
+            "mirror",
+            "stream",
+            "upload",
+            "async_answer",
+            "chat",
+        ]
+        .into_iter()
+        .all(is_fresh)
         {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let build = ["build", "--release", "--examples", "--package", "keirin"];

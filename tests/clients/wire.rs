@@ -71,6 +71,12 @@ impl<S: Read + Write> Client<S> {
         Self { reader }
     }
 
+    /// The stream, and what was read ahead of it.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        let unread = self.reader.buffer().to_vec();
+        (self.reader.into_inner(), unread)
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("the peer to read");
     }
