@@ -5,14 +5,18 @@ mod answer;
 mod api;
 mod chunked;
 mod connection;
+mod extensions;
 mod head;
+mod inflate;
 mod pieces;
 mod uri;
 
 pub use api::api_sequence;
 pub use chunked::chunked;
 pub use connection::connection;
+pub use extensions::extensions;
 pub use head::head;
+pub use inflate::inflate;
 pub use uri::uri;
 
 /// Patterns, a line each, and a path: the routing tree against a plain search. The tree is private

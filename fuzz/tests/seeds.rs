@@ -47,3 +47,13 @@ fn connection() {
 fn api_sequence() {
     replay("api_sequence", keirin_fuzz::api_sequence);
 }
+
+#[test]
+fn inflate() {
+    replay("inflate", keirin_fuzz::inflate);
+}
+
+#[test]
+fn extensions() {
+    replay("extensions", keirin_fuzz::extensions);
+}
