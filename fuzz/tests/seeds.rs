@@ -68,3 +68,13 @@ fn messages() {
 fn handshake() {
     replay("handshake", keirin_fuzz::handshake);
 }
+
+#[test]
+fn inflate() {
+    replay("inflate", keirin_fuzz::inflate);
+}
+
+#[test]
+fn extensions() {
+    replay("extensions", keirin_fuzz::extensions);
+}

@@ -88,7 +88,12 @@ impl<U: 'static> App<U> {
     /// Adds a kind of WebSocket, to which the handler of any route can
     /// [`upgrade`](Response::upgrade) its request.
     pub fn behaviour<D: 'static>(&mut self, behaviour: Behaviour<D, U>) -> Sockets<D> {
-        let sockets = Sockets::new(self.behaviours.len() as u32);
+        let index = u16::try_from(self.behaviours.len()).unwrap_or_else(|_| {
+            let error = || Error::Route("more than 65,536 kinds of WebSocket".to_owned());
+            self.error.get_or_insert_with(error);
+            0
+        });
+        let sockets = Sockets::new(index);
         self.settings.push(behaviour.settings());
         self.behaviours.push(Box::new(behaviour));
         sockets

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::router::Parameters;
+use crate::net::peer::Peer;
 use crate::proto::http1::Head;
 use crate::proto::uri;
 
@@ -15,7 +16,7 @@ pub struct Request<'a> {
     pub(super) query: Option<&'a [u8]>,
     pub(super) parameters: &'a Parameters,
     pub(super) names: &'a [Box<str>],
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Peer,
 }
 
 impl<'a> Request<'a> {
@@ -87,7 +88,7 @@ impl<'a> Request<'a> {
 
     /// The peer's address; `None` on a Unix socket.
     pub fn peer_address(&self) -> Option<SocketAddr> {
-        self.peer
+        self.peer.address()
     }
 
     /// A copy that outlives the handler.
@@ -106,7 +107,7 @@ impl<'a> Request<'a> {
                 .map(|(name, value)| (name.to_owned(), value.to_vec()))
                 .collect(),
             parameters: self.names.iter().map(|name| parameter(name)).collect(),
-            peer_address: self.peer,
+            peer_address: self.peer.address(),
         }
     }
 }

@@ -86,7 +86,7 @@ impl<U: 'static> Service for Routes<U> {
         &self,
         state: &mut State<U>,
         id: SocketId,
-        behaviour: u32,
+        behaviour: u16,
         data: &mut dyn Any,
         message: Message<'_>,
     ) {
@@ -99,7 +99,7 @@ impl<U: 'static> Service for Routes<U> {
         &self,
         state: &mut State<U>,
         id: SocketId,
-        behaviour: u32,
+        behaviour: u16,
         data: &mut dyn Any,
         event: SocketEvent<'_>,
     ) {

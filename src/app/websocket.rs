@@ -394,12 +394,12 @@ impl<D, U> Behaviour<D, U> {
 /// Names a kind of WebSocket of one worker, whose sockets have data of type `D`.
 #[derive(Debug)]
 pub struct Sockets<D> {
-    pub(super) behaviour: u32,
+    pub(super) behaviour: u16,
     data: PhantomData<fn(D)>,
 }
 
 impl<D> Sockets<D> {
-    pub(super) fn new(behaviour: u32) -> Self {
+    pub(super) fn new(behaviour: u16) -> Self {
         Self {
             behaviour,
             data: PhantomData,

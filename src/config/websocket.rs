@@ -84,7 +84,7 @@ impl WebSocketConfigBuilder {
         /// which the next. Default 25 s, below the 60 s of common load balancers; 0 is off.
         ping_interval_ms: u32 => ping_interval_ms;
         /// Milliseconds that a socket lives, after which it is closed with 1001. Default 0, which
-        /// is off.
+        /// is off; more than 24 days are 24 days.
         lifetime_ms: u32 => lifetime_ms;
         /// Milliseconds that a socket may live beyond `lifetime_ms`, different for each. Default 0.
         lifetime_jitter_ms: u32 => lifetime_jitter_ms;

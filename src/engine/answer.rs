@@ -14,7 +14,7 @@ use crate::util::slab::Id;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a writer that ignores back-pressure fills the memory"]
 pub enum Sent {
-    /// The kernel has them, or will when the callback returns.
+    /// The kernel has them, or is offered them when the callback returns.
     Sent,
     /// The peer reads slowly: this many bytes wait in memory.
     Queued(usize),

@@ -133,7 +133,13 @@ impl<U> State<U> {
         }
         let (keep_alive, http10, status) = (conn.keep_alive, conn.http10, conn.status);
         let tail = conn.out.tail();
-        if !keep_alive {
+        if status == 426 {
+            // It names what to upgrade to, which concerns this connection (RFC 9110 section 7.8).
+            let close: &[u8] = if keep_alive { b"" } else { b"close, " };
+            for part in [b"Connection: ", close, b"upgrade\r\n"] {
+                tail.extend_from_slice(part);
+            }
+        } else if !keep_alive {
             tail.extend_from_slice(b"Connection: close\r\n");
         } else if http10 {
             tail.extend_from_slice(b"Connection: keep-alive\r\n");

@@ -6,6 +6,7 @@ use super::body::Body;
 use super::state::{Callback, State};
 use super::websocket::Socket;
 use crate::config::Config;
+use crate::net::peer::Peer;
 use crate::net::transport::Transport;
 use crate::proto::http1::Head;
 use crate::util::out_buf::OutBuf;
@@ -185,7 +186,7 @@ pub(super) struct Conn<U> {
     pub(super) in_backlog: bool,
     pub(super) in_notices: bool,
 
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Peer,
 }
 
 impl<U> Conn<U> {
@@ -227,7 +228,7 @@ impl<U> Conn<U> {
             in_dirty: false,
             in_backlog: false,
             in_notices: false,
-            peer,
+            peer: Peer::new(peer),
         }
     }
 
@@ -274,11 +275,18 @@ impl<U> Conn<U> {
             .is_some_and(|later| later.writable.is_some())
     }
 
+    /// Not everything was taken: the handler of a WebSocket hears when it is.
+    pub(super) fn expect_drain(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.wants_drain = true;
+        }
+    }
+
     /// Whether the handler of a WebSocket is to hear when the output is empty.
     pub(super) fn waits_for_drain(&self) -> bool {
         self.socket
             .as_ref()
-            .is_some_and(|socket| socket.wants_drain)
+            .is_some_and(|socket| socket.waits_for_drain())
     }
 
     /// Whether an answer has been begun or is still owed.

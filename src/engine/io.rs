@@ -82,6 +82,7 @@ impl<U> State<U> {
                 conn.out.consume(sent.min(conn.out.ready().len()));
                 conn.blocked = sent < offered;
                 if conn.blocked {
+                    conn.expect_drain();
                     self.set_write_deadline(id);
                 }
                 sent
@@ -89,6 +90,7 @@ impl<U> State<U> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let stalled = conn.write_deadline != NEVER;
                 conn.blocked = true;
+                conn.expect_drain();
                 if !stalled {
                     self.set_write_deadline(id);
                 }

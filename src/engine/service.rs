@@ -1,18 +1,18 @@
 //! The seam between the engine and whoever answers.
 
 use std::any::Any;
-use std::net::SocketAddr;
 
 use super::conn::ResponseId;
 use super::state::State;
 use super::websocket::{Message, SocketEvent, SocketId};
+use crate::net::peer::Peer;
 use crate::proto::http1::Head;
 
 /// A request as the engine hands it up: everything borrows the receive buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct Incoming<'a> {
     pub(crate) head: &'a Head<'a>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Peer,
 }
 
 /// Answers requests. Its methods take `&self`, beside an exclusive [`State`]: the two are disjoint
@@ -30,7 +30,7 @@ pub(crate) trait Service: 'static {
         &self,
         state: &mut State<Self::User>,
         id: SocketId,
-        behaviour: u32,
+        behaviour: u16,
         data: &mut dyn Any,
         message: Message<'_>,
     );
@@ -41,7 +41,7 @@ pub(crate) trait Service: 'static {
         &self,
         state: &mut State<Self::User>,
         id: SocketId,
-        behaviour: u32,
+        behaviour: u16,
         data: &mut dyn Any,
         event: SocketEvent<'_>,
     );

@@ -317,7 +317,7 @@ impl<U> State<U> {
     /// Queues a record for the end of the turn.
     #[cold]
     pub(super) fn record(&mut self, level: Level, conn: Option<Id>, message: String) {
-        let peer = conn.and_then(|id| self.conns.get(id)?.peer);
+        let peer = conn.and_then(|id| self.conns.get(id)?.peer.address());
         if !self.log.push(Record {
             level,
             message,
@@ -344,8 +344,13 @@ impl<U> State<U> {
     pub(crate) fn buffered_bytes(&self) -> usize {
         let conns = self.conns.ids().filter_map(|id| self.conns.get(id));
         conns
-            .map(|conn| conn.out.len() + conn.stash.capacity())
-            .sum()
+            .map(|conn| {
+                let socket = conn.socket.as_ref();
+                let socket = socket.map_or(0, |socket| socket.buffered_bytes());
+                conn.out.capacity() + conn.stash.capacity() + socket
+            })
+            .sum::<usize>()
+            + self.dropped_bytes
     }
 
     /// What has to hold between turns.

@@ -62,14 +62,14 @@ impl<U> State<U> {
     fn expire_sockets(&mut self) {
         let open = |id: &Id| self.conns.get(*id).is_some_and(|c| c.phase == Phase::Open);
         let ids: Vec<Id> = self.conns.ids().filter(open).collect();
-        let spread = self.config.stop_spread_ms;
+        let (spread, now) = (self.config.stop_spread_ms, self.now);
         for (index, &id) in ids.iter().enumerate() {
             let share = spread.saturating_mul(index as u64) / ids.len() as u64;
             let end = self.tick_in(share);
             if let Some(conn) = self.conns.get_mut(id)
                 && let Some(socket) = &mut conn.socket
             {
-                socket.expires = socket.expires.min(end);
+                socket.end_by(end, now);
                 self.watch_socket(id);
             }
         }

@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::conn::{Conn, ResponseId};
+use super::conn::{Conn, NEVER, ResponseId};
 use super::service::Service;
 use super::state::State;
 use crate::net::driver::{Driver, Ready};
@@ -19,6 +19,9 @@ const READY_PER_SETTLE: usize = 128;
 const ACCEPTS_PER_TURN: usize = 256;
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE_MS: u64 = 100;
+/// How far ahead a connection's timer is set at most. A deadline that is then set nearer than the
+/// last takes a second entry, so this is below those that come one after the other.
+const ARM_AHEAD_MS: u64 = 20_000;
 
 /// Handlers and state are disjoint fields: a callback gets `&service` and `&mut state`.
 pub(crate) struct Worker<S: Service> {
@@ -233,7 +236,13 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        let next = conn.read_deadline.min(conn.write_deadline);
+        let deadline = conn.read_deadline.min(conn.write_deadline);
+        // One entry is enough for what is further ahead: it comes up early and is put in again.
+        let next = if deadline == NEVER {
+            NEVER
+        } else {
+            deadline.min(self.now + ARM_AHEAD_MS)
+        };
         // A deadline that moved away is found when the old entry comes up: re-arming costs nothing.
         if next < conn.armed {
             conn.armed = next;

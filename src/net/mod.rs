@@ -10,6 +10,7 @@ pub(crate) mod epoll;
 pub(crate) mod listener;
 #[cfg(feature = "testing")]
 pub(crate) mod memory;
+pub(crate) mod peer;
 pub(crate) mod transport;
 
 /// Raises the soft limit on open files to the hard one, and returns it.

@@ -117,11 +117,11 @@ impl Class {
     /// The Brotli framing of the application layer.
     pub(crate) const BROTLI: Self = Self(1);
 
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
     const DEFLATE_FIRST: u8 = 2;
-    const WINDOW_BITS_MIN: u8 = 9;
+    const WINDOW_BITS_MIN: u8 = 8;
 
-    /// permessage-deflate without context takeover, in a window of 9 to 15 bits.
+    /// permessage-deflate without context takeover, in a window of 8 to 15 bits.
     pub(crate) const fn deflate(window_bits: u8) -> Self {
         assert!(window_bits >= Self::WINDOW_BITS_MIN && window_bits <= 15);
         Self(window_bits - Self::WINDOW_BITS_MIN + Self::DEFLATE_FIRST)
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(Class::BROTLI.window_bits(), None);
         assert_eq!(Class::deflate(9).window_bits(), Some(9));
         assert_eq!(Class::deflate(15).window_bits(), Some(15));
-        assert!(std::panic::catch_unwind(|| Class::deflate(8)).is_err());
+        assert!(std::panic::catch_unwind(|| Class::deflate(7)).is_err());
         assert!(std::panic::catch_unwind(|| Class::deflate(16)).is_err());
     }
 }

@@ -56,6 +56,12 @@ impl OutBuf {
         self.0.is_none()
     }
 
+    /// Bytes of memory that it owns.
+    #[cfg(feature = "testing")]
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.capacity())
+    }
+
     /// Gives an empty buffer memory to write into.
     #[inline]
     pub(crate) fn adopt(&mut self, spare: Box<Queue>) {

@@ -5,7 +5,7 @@ use crate::engine::conn::Phase;
 use crate::engine::state::{Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
-use crate::proto::ws::close::{ClosePayload, may_be_sent};
+use crate::proto::ws::close::{ClosePayload, REASON_BYTES_MAX, may_be_sent};
 use crate::proto::ws::{Opcode, WsError};
 use crate::util::slab::Id;
 
@@ -54,6 +54,7 @@ impl<U> State<U> {
             return;
         }
         conn.phase = Phase::Closing;
+        let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
         let payload = ClosePayload::new(code, reason);
         self.push_control(id, Opcode::Close, &payload);
         self.leave(id, cause, code, reason);
@@ -155,7 +156,7 @@ impl<U> State<U> {
         let Some(socket) = &mut conn.socket else {
             return;
         };
-        if now >= socket.expires {
+        if socket.expires(now) <= now {
             let (cause, code, reason) = if stopping {
                 (CloseCause::Stop, stop_code, "server is stopping")
             } else {

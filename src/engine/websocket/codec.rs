@@ -35,22 +35,25 @@ pub(in crate::engine) struct Histories {
 }
 
 impl Histories {
-    /// `None` where neither side keeps any.
-    pub(super) fn new(
-        codec: &Codec,
-        config: &WebSocketConfig,
-        agreed: &Agreed,
-    ) -> Option<Box<Self>> {
-        let config = config.deflate?;
+    /// Those that were agreed on.
+    pub(super) fn new(config: &WebSocketConfig, agreed: &Agreed) -> Self {
+        let Some(config) = config.deflate else {
+            return Self::default();
+        };
         let sends = matches!(config.compressor, Compressor::Dedicated { .. });
         let sends = sends && !agreed.server_no_context_takeover;
         let receives = matches!(config.decompressor, Decompressor::Dedicated { .. });
         let receives = receives && !agreed.client_no_context_takeover;
-        let histories = Self {
-            sent: sends.then(|| Box::new(codec.deflate.deflater(agreed.server_max_window_bits))),
+        Self {
+            sent: sends.then(|| Box::new(Deflater::new(agreed.server_max_window_bits))),
             received: receives.then(|| Box::new(Inflater::new(agreed.client_max_window_bits))),
-        };
-        (sends || receives).then(|| Box::new(histories))
+        }
+    }
+}
+
+impl Histories {
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent.is_none() && self.received.is_none()
     }
 }
 

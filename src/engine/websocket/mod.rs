@@ -189,16 +189,16 @@ pub(super) struct Socket {
     /// have as many, so what has passed can be told.
     pub(super) heard: u32,
     pub(super) pinged: u32,
-    /// When the socket's time is up.
-    pub(super) expires: Tick,
+    /// When the socket's time is up, if it has an end.
+    expires: u32,
+    has_end: bool,
     /// 0 is off, for both.
     pub(super) idle_timeout_ms: u32,
     pub(super) ping_interval_ms: u32,
     /// Which of the worker's settings and handlers are its own.
-    pub(super) behaviour: u32,
-    /// A message that is being sent in fragments, and what has to wait for its end.
-    pub(super) fragments: Option<Box<send::Fragments>>,
-    pub(super) histories: Option<Box<Histories>>,
+    pub(super) behaviour: u16,
+    /// What few sockets have.
+    pub(super) rare: Option<Box<Rare>>,
     /// How messages are encoded for it.
     pub(super) class: Class,
     /// It is not open any more, and that is under way to its handler.
@@ -216,7 +216,62 @@ pub(super) struct Socket {
     pub(super) history_is_stale: bool,
 }
 
+/// What few sockets have.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// A message that is being sent in fragments, and what has to wait for its end.
+    pub(super) fragments: Option<send::Fragments>,
+    pub(super) histories: Histories,
+    /// A Ping that is answered when the peer reads again.
+    pong: Option<Box<[u8]>>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.fragments.is_none() && self.histories.is_empty() && self.pong.is_none()
+    }
+}
+
 impl Socket {
+    fn fragments(&mut self) -> Option<&mut send::Fragments> {
+        self.rare.as_mut()?.fragments.as_mut()
+    }
+
+    /// A message in fragments has begun.
+    fn begin_fragments(&mut self, fragments: send::Fragments) {
+        self.rare.get_or_insert_default().fragments = Some(fragments);
+    }
+
+    /// The last fragment is being sent.
+    fn end_fragments(&mut self) -> Option<send::Fragments> {
+        let fragments = self.rare.as_mut()?.fragments.take();
+        self.rare.take_if(|rare| rare.is_empty());
+        fragments
+    }
+
+    fn keep_pong(&mut self, payload: &[u8]) {
+        self.rare.get_or_insert_default().pong = Some(payload.into());
+    }
+
+    fn take_pong(&mut self) -> Option<Box<[u8]>> {
+        let pong = self.rare.as_mut()?.pong.take();
+        self.rare.take_if(|rare| rare.is_empty());
+        pong
+    }
+
+    /// Whether something is to be done once the output is empty.
+    pub(super) fn waits_for_drain(&self) -> bool {
+        self.wants_drain || self.rare.as_ref().is_some_and(|rare| rare.pong.is_some())
+    }
+
+    /// Bytes of memory that it owns beyond its slot.
+    #[cfg(feature = "testing")]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        let rare = self.rare.as_ref();
+        let held = rare.and_then(|rare| Some(rare.fragments.as_ref()?.held.capacity()));
+        self.receiver.buffered_bytes() + held.unwrap_or(0)
+    }
+
     /// Milliseconds since the peer was heard of.
     fn silent_ms(&self, now: Tick) -> u32 {
         (now as u32).wrapping_sub(self.heard)
@@ -250,7 +305,28 @@ impl Socket {
             left(self.idle_timeout_ms, self.silent_ms(now))
         };
         let ping = left(self.ping_interval_ms, self.quiet_ms(now));
-        idle.min(ping).min(self.expires)
+        idle.min(ping).min(self.expires(now))
+    }
+
+    /// When the socket's time is up.
+    fn expires(&self, now: Tick) -> Tick {
+        let left = self.expires.wrapping_sub(now as u32);
+        match (self.has_end, left <= u32::MAX / 2) {
+            (false, _) => Tick::MAX,
+            (true, true) => now + u64::from(left),
+            (true, false) => now,
+        }
+    }
+
+    /// The same, unless its time is up sooner.
+    pub(super) fn end_by(&mut self, end: Tick, now: Tick) {
+        self.set_end(end.min(self.expires(now)), now);
+    }
+
+    /// Sets when the socket's time is up, at most some 24 days ahead; `Tick::MAX` is never.
+    fn set_end(&mut self, end: Tick, now: Tick) {
+        self.has_end = end != Tick::MAX;
+        self.expires = end.min(now + u64::from(u32::MAX / 2)) as u32;
     }
 }
 
@@ -266,7 +342,7 @@ pub(crate) struct SocketSettings {
 
 impl<U> crate::engine::State<U> {
     /// Takes the user's value out of a socket, for as long as one of its handlers runs.
-    fn take_data(&mut self, id: SocketId) -> Option<(u32, Box<dyn Any>)> {
+    fn take_data(&mut self, id: SocketId) -> Option<(u16, Box<dyn Any>)> {
         let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
         Some((socket.behaviour, socket.data.take()?))
     }
@@ -296,7 +372,7 @@ impl<U> crate::engine::State<U> {
 
     /// The address of a socket's peer.
     pub(crate) fn peer_of(&self, id: SocketId) -> Option<std::net::SocketAddr> {
-        self.conns.get(id.0)?.peer
+        self.conns.get(id.0)?.peer.address()
     }
 
     /// Stops or goes on reading a socket.
@@ -320,14 +396,17 @@ impl<U> crate::engine::State<U> {
         ping_interval_ms: Option<u32>,
         lifetime_ms: Option<u32>,
     ) -> Result<(), Misuse> {
-        let expires = lifetime_ms.map(|ms| match ms {
+        let now = self.now;
+        let end = lifetime_ms.map(|ms| match ms {
             0 => Tick::MAX,
             ms => self.tick_in(u64::from(ms)),
         });
         if let Some(socket) = &mut self.open_mut(id)?.socket {
             socket.idle_timeout_ms = idle_timeout_ms.unwrap_or(socket.idle_timeout_ms);
             socket.ping_interval_ms = ping_interval_ms.unwrap_or(socket.ping_interval_ms);
-            socket.expires = expires.unwrap_or(socket.expires);
+            if let Some(end) = end {
+                socket.set_end(end, now);
+            }
         }
         self.watch_socket(id.0);
         Ok(())

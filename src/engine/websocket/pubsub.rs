@@ -26,7 +26,9 @@ impl<U> State<U> {
         let changed = change.is_some();
         self.tell_subscription(id, change);
         if changed {
-            self.update_full(id.0);
+            // A socket that subscribes for the first time is taken to have room.
+            let full = self.update_full(id.0);
+            self.topics.set_full(id.0, full);
         }
         Ok(changed)
     }
@@ -158,7 +160,7 @@ impl<U> State<U> {
             encode_published(&mut settings.codec, message, class)
         });
         socket.history_is_stale = true;
-        if let Some(fragments) = &mut socket.fragments {
+        if let Some(fragments) = socket.fragments() {
             fragments.held.extend_from_slice(bytes);
             return;
         }
@@ -229,12 +231,12 @@ impl<U> State<U> {
     }
 
     /// Whether publishing is to leave a socket out until it has drained.
-    pub(in crate::engine) fn update_full(&mut self, id: Id) {
+    pub(in crate::engine) fn update_full(&mut self, id: Id) -> bool {
         let Some(conn) = self.conns.get_mut(id) else {
-            return;
+            return false;
         };
         let Some(socket) = &mut conn.socket else {
-            return;
+            return false;
         };
         let config = &self.socket_settings[socket.behaviour as usize].config;
         let full = config.backpressure == Backpressure::Drop
@@ -244,6 +246,7 @@ impl<U> State<U> {
             socket.is_full = full;
             self.topics.set_full(id, full);
         }
+        full
     }
 
     /// What did not go to sockets that are full.

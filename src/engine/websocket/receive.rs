@@ -61,7 +61,7 @@ impl<S: Service> Worker<S> {
         let Some(socket) = &mut conn.socket else {
             return;
         };
-        if !std::mem::replace(&mut socket.opened, true) && phase == Phase::Open {
+        if phase == Phase::Open && !std::mem::replace(&mut socket.opened, true) {
             self.tell(id, SocketEvent::Open);
         }
     }
@@ -96,8 +96,14 @@ impl<S: Service> Worker<S> {
                 let Some(socket) = &mut conn.socket else {
                     return;
                 };
-                // Overtaken: the next flush will say so again.
-                if open && drained && std::mem::take(&mut socket.wants_drain) {
+                if !open || !drained {
+                    return; // It was overtaken; the next flush will say so again.
+                }
+                let wanted = std::mem::take(&mut socket.wants_drain);
+                if let Some(payload) = socket.take_pong() {
+                    self.state.push_control(id.0, Opcode::Pong, &payload);
+                }
+                if wanted {
                     self.tell(id, SocketEvent::Drain);
                 }
             }
@@ -150,7 +156,7 @@ struct Lent {
     receiver: Receiver,
     /// `None` when the socket has ended.
     data: Option<Box<dyn Any>>,
-    behaviour: u32,
+    behaviour: u16,
     limits: MessageLimits,
     /// Binary messages carry a tag.
     tagged: bool,
@@ -329,7 +335,7 @@ impl<U> State<U> {
             &mut self.socket_settings[socket.behaviour as usize];
         let bytes_max = config.limits.message_bytes_max;
         if compressed {
-            let histories = socket.histories.as_deref_mut();
+            let histories = socket.rare.as_mut().map(|rare| &mut rare.histories);
             codec.inflate(histories, payload, inflated, bytes_max)?;
             return Ok((kind, inflated));
         }
@@ -337,12 +343,16 @@ impl<U> State<U> {
         Ok((kind, inflated))
     }
 
-    /// Answers a Ping, unless the peer sends them without reading the answers.
+    /// Answers a Ping. To a peer that does not read, only the latest is answered, when it does (RFC
+    /// 6455 section 5.5.3).
     fn pong(&mut self, id: Id, payload: &[u8]) {
-        if let Ok(conn) = self.open_mut(SocketId(id))
-            && !conn.blocked
-        {
+        let Ok(conn) = self.open_mut(SocketId(id)) else {
+            return;
+        };
+        if !conn.blocked {
             self.push_control(id, Opcode::Pong, payload);
+        } else if let Some(socket) = &mut conn.socket {
+            socket.keep_pong(payload);
         }
     }
 }

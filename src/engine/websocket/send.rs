@@ -73,10 +73,10 @@ impl<U> State<U> {
         self.write_pending(id.0);
         let conn = self.open_mut(id)?;
         let blocked = conn.blocked;
-        let Some(socket) = &conn.socket else {
+        let Some(socket) = &mut conn.socket else {
             return Err(Misuse::Stale);
         };
-        if socket.fragments.is_some() {
+        if socket.fragments().is_some() {
             return Err(self.misuse(Misuse::Fragment));
         }
         let encoded = socket.class == Class::BROTLI || (compress && socket.class != Class::PLAIN);
@@ -101,7 +101,7 @@ impl<U> State<U> {
         let Some(socket) = &conn.socket else {
             return false;
         };
-        let plain = socket.class == Class::PLAIN && socket.fragments.is_none();
+        let plain = socket.class == Class::PLAIN && socket.rare.is_none();
         let keeps_up = conn.phase == Phase::Open && !conn.blocked && !self.topics.has_pending();
         let bytes = message.bytes();
         let small = conn.out.len() + bytes.len() <= CORK_BYTES - HEADER_BYTES_MAX;
@@ -129,7 +129,7 @@ impl<U> State<U> {
         let codec = &mut self.socket_settings[socket.behaviour as usize].codec;
         let wire = codec.encode(
             socket.class,
-            socket.histories.as_deref_mut(),
+            socket.rare.as_mut().map(|rare| &mut rare.histories),
             &mut socket.history_is_stale,
             Outgoing {
                 kind: message.kind(),
@@ -157,7 +157,7 @@ impl<U> State<U> {
         let Some(socket) = &mut conn.socket else {
             return Err(Misuse::Stale);
         };
-        if socket.fragments.is_some() {
+        if socket.fragments().is_some() {
             return Err(self.misuse(Misuse::Fragment));
         }
         let (class, behaviour) = (socket.class, socket.behaviour as usize);
@@ -193,7 +193,7 @@ impl<U> State<U> {
         let Some(socket) = &mut conn.socket else {
             return Err(Misuse::Stale);
         };
-        let opcode = match &socket.fragments {
+        let opcode = match socket.fragments() {
             None => opcode(piece.kind()),
             Some(fragments) if fragments.kind == piece.kind() => Opcode::Continuation,
             Some(_) => return Err(self.misuse(Misuse::Fragment)),
@@ -205,16 +205,16 @@ impl<U> State<U> {
             }
             self.counters.messages_sent.bump();
         }
-        let begun = (opcode != Opcode::Continuation).then(|| {
-            Box::new(Fragments {
-                kind: piece.kind(),
-                held: Vec::new(),
-            })
+        let begun = (opcode != Opcode::Continuation).then(|| Fragments {
+            kind: piece.kind(),
+            held: Vec::new(),
         });
         let held = match &mut self.open_mut(id)?.socket {
-            Some(socket) if last => socket.fragments.take(),
+            Some(socket) if last => socket.end_fragments(),
             Some(socket) => {
-                socket.fragments = socket.fragments.take().or(begun);
+                if let Some(begun) = begun {
+                    socket.begin_fragments(begun);
+                }
                 None
             }
             None => None,
@@ -268,7 +268,10 @@ impl<U> State<U> {
             return false;
         };
         let config = &self.socket_settings[socket.behaviour as usize].config;
-        let held = socket.fragments.as_ref().map_or(0, |f| f.held.len());
+        let held = match &socket.rare {
+            Some(rare) => rare.fragments.as_ref().map_or(0, |f| f.held.len()),
+            None => 0,
+        };
         config.backpressure == Backpressure::Queue
             || conn.out.len() + held + bytes + HEADER_BYTES_MAX <= config.backpressure_bytes_max
     }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::hash::BuildHasher;
 
 use super::codec::Histories;
-use super::{Socket, SocketId, SocketNews};
+use super::{Rare, Socket, SocketId, SocketNews};
 use crate::engine::compose::Content;
 use crate::engine::conn::{Phase, ResponseId, Stage};
 use crate::engine::state::{Grave, Notice, State};
@@ -26,7 +26,7 @@ pub(crate) struct Upgrade {
     /// The values of `Sec-WebSocket-Extensions`.
     pub(crate) extensions: Vec<Box<[u8]>>,
     /// Whose handlers and settings.
-    pub(crate) behaviour: u32,
+    pub(crate) behaviour: u16,
     /// The user's value for this socket.
     pub(crate) data: Box<dyn Any>,
 }
@@ -135,19 +135,26 @@ impl<U> State<U> {
             debug_assert!(false, "an upgrade names a behaviour of this worker");
             return self.close(id.conn);
         };
-        let socket = Socket {
+        let histories = match &agreed.deflate {
+            Some(deflate) => Histories::new(&settings.config, deflate),
+            None => Histories::default(),
+        };
+        let mut socket = Socket {
             receiver: Receiver::new(Role::Server, agreed.deflate.is_some()),
             data: Some(upgrade.data),
             heard: self.now as u32,
             pinged: self.now as u32,
-            expires,
+            expires: 0,
+            has_end: false,
             idle_timeout_ms: settings.config.idle_timeout_ms,
             ping_interval_ms: settings.config.ping_interval_ms,
             behaviour: upgrade.behaviour,
-            fragments: None,
-            histories: agreed
-                .deflate
-                .and_then(|deflate| Histories::new(&settings.codec, &settings.config, &deflate)),
+            rare: (!histories.is_empty()).then(|| {
+                Box::new(Rare {
+                    histories,
+                    ..Rare::default()
+                })
+            }),
             class: agreed.class(),
             left: false,
             opened: false,
@@ -157,6 +164,7 @@ impl<U> State<U> {
             is_full: false,
             history_is_stale: false,
         };
+        socket.set_end(expires, self.now);
         let deadline = socket.deadline(self.now);
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return;
@@ -175,7 +183,7 @@ impl<U> State<U> {
 
     /// When the socket's time is up. Jitter keeps sockets that were opened together from being
     /// opened again together.
-    fn lifetime_end(&self, id: ResponseId, behaviour: u32) -> Tick {
+    fn lifetime_end(&self, id: ResponseId, behaviour: u16) -> Tick {
         let Some(settings) = self.socket_settings.get(behaviour as usize) else {
             return Tick::MAX;
         };
@@ -203,11 +211,8 @@ impl Agreement {
     fn class(&self) -> Class {
         match self.deflate {
             _ if self.brotli => Class::BROTLI,
-            // A window of 8 bits is one that zlib cannot keep to; nothing has to be compressed.
-            Some(agreed) if agreed.server_max_window_bits > 8 => {
-                Class::deflate(agreed.server_max_window_bits)
-            }
-            _ => Class::PLAIN,
+            Some(agreed) => Class::deflate(agreed.server_max_window_bits),
+            None => Class::PLAIN,
         }
     }
 }
