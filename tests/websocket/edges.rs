@@ -274,3 +274,70 @@ fn a_slow_reader_of_what_was_sent_before_the_end_gets_all_of_it() {
     let lines: Vec<_> = sent.iter().map(wire::Received::line).collect();
     assert_eq!(lines, [wire::line("binary", &big), "close 1000".to_owned()]);
 }
+
+#[test]
+fn a_handler_that_closes_its_own_socket_by_id_hears_no_more() {
+    for end in [true, false] {
+        let mut sim = start_behaviour(move || {
+            recorder(config()).on_message(move |ws, _| {
+                hear(ws, "message");
+                let id = ws.id();
+                let mut cx = ws.cx();
+                let mut same = cx.socket(id).expect("it is open");
+                let done = if end {
+                    same.end(4000, "")
+                } else {
+                    same.close()
+                };
+                assert_eq!(done, Ok(()));
+                assert_eq!(ws.send_text("late"), Sent::Closed);
+            })
+        });
+        let client = open_quietly(&mut sim);
+        let packet = [wire::text("1"), wire::ping(b""), wire::text("2")].concat();
+        send(&mut sim, client, packet);
+        let told = if end {
+            "closed Local 4000"
+        } else {
+            "closed Dropped 1006"
+        };
+        assert_eq!(heard(&mut sim, 0), ["message", told]);
+        let sent = frames(&mut sim, client);
+        assert_eq!(sent.len(), usize::from(end), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_half_closed_peer_can_still_be_upgraded_and_has_left_then() {
+    let builder = Config::builder().half_close(true);
+    let mut sim = start_with(builder, config(), |app| {
+        let sockets = app.behaviour(recorder(config()));
+        app.get("/late", move |mut res, req| {
+            let handshake = req.handshake().expect("it is one");
+            let id = res.id();
+            res.cx().after(Duration::from_millis(50), move |cx| {
+                if let Ok(res) = cx.response(id) {
+                    let _ = res.upgrade(sockets, handshake, Default::default());
+                }
+            });
+            res.detach(|cx| cx.state_mut().notes.push("aborted".to_owned()))
+                .1
+        });
+    });
+    let client = sim.connect();
+    let packet = [wire::request("/late").into_bytes(), wire::text("x")].concat();
+    sim.send(client, &packet);
+    sim.finish(client);
+    sim.advance_ms(60);
+    if sim.counts().sockets_opened == 1 {
+        assert_eq!(
+            heard(&mut sim, 0),
+            ["open", "text x", "closed PeerLeft 1006"]
+        );
+    } else {
+        assert_eq!(crate::support::notes(&mut sim), ["aborted"]);
+    }
+    sim.advance_ms(HOUR);
+    assert!(sim.is_freed(client));
+    assert_eq!((sim.counts().sockets_open, sim.buffered_bytes()), (0, 0));
+}

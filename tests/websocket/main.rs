@@ -7,6 +7,7 @@ mod close_order;
 mod closing;
 mod edges;
 mod errors;
+mod findings;
 mod messages;
 mod model;
 mod model_app;

@@ -191,8 +191,17 @@ pub(crate) fn left_in_its_turn(leave: impl Fn(&mut Worker, Client)) -> Vec<Strin
     rest(&mut sim);
     assert!(sim.is_freed(client));
     let counts = sim.counts();
-    assert_eq!((counts.sockets_open, counts.panics), (0, 0));
-    heard(&mut sim, 0)
+    assert_eq!(counts.sockets_open, 0);
+    assert_eq!(
+        counts.panics, 0,
+        "a handler had a socket without its open handler"
+    );
+    let opened = sim.with_cx(|cx| !cx.state().heard.is_empty());
+    if opened {
+        heard(&mut sim, 0)
+    } else {
+        Vec::new()
+    }
 }
 
 #[test]
