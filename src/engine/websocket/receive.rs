@@ -349,10 +349,14 @@ impl<U> State<U> {
         let Ok(conn) = self.open_mut(SocketId(id)) else {
             return;
         };
-        if !conn.blocked {
-            self.push_control(id, Opcode::Pong, payload);
-        } else if let Some(socket) = &mut conn.socket {
-            socket.keep_pong(payload);
+        let blocked = conn.blocked;
+        if let Some(socket) = &mut conn.socket {
+            // What was kept for an earlier one is overtaken.
+            socket.take_pong();
+            if blocked {
+                return socket.keep_pong(payload);
+            }
         }
+        self.push_control(id, Opcode::Pong, payload);
     }
 }
