@@ -1,0 +1,750 @@
+//! Reading blocks (RFC 1951 section 3.2), of one whole message at a time.
+
+use super::block::{LENGTHS_ORDER, fixed_lengths};
+use super::{InflateError, Inflater};
+
+/// What a flush ends with, and what stays off the wire (RFC 7692 section 7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// The tables are indexed with at most so many bits; longer codes take a second step.
+const LITERAL_ROOT_BITS: u32 = 10;
+const DISTANCE_ROOT_BITS: u32 = 8;
+
+/// What the fast loop needs in front of it: the longest repetition, and what may be written behind.
+const OUTPUT_SLACK: usize = 258 + 16;
+/// Two reads of eight bytes.
+const INPUT_SLACK: usize = 16;
+const COPY_BYTES: usize = 16;
+/// The room that a message gets at first.
+const ROOM_BYTES_MIN: usize = 4 << 10;
+
+/// One entry of a table: what the code stands for, and how many bits to go on.
+///
+/// | bits | |
+/// |---|---|
+/// | 0 to 7 | bits of the code, its extra bits included |
+/// | 8 to 12 | bits of the code alone, in this table |
+/// | 13 to 15 | what it is |
+/// | 16 to 31 | the byte; or the least length or distance; or where the second table is |
+#[derive(Clone, Copy, Default)]
+struct Entry(u32);
+
+const LITERAL: u32 = 1 << 15;
+const END: u32 = 1 << 14;
+const SECOND: u32 = 1 << 13;
+const KINDS: u32 = LITERAL | END | SECOND;
+/// No code leads here.
+const INVALID: u32 = END | SECOND;
+
+impl Entry {
+    const fn new(kind: u32, value: u32, extra_bits: u32) -> Self {
+        Self(value << 16 | kind | extra_bits)
+    }
+
+    /// With the bits of its code, known once the code is built.
+    const fn with_code(self, bits: u32) -> Self {
+        Self(self.0 + (bits << 8 | bits))
+    }
+
+    const fn is(self, kind: u32) -> bool {
+        self.0 & kind != 0
+    }
+
+    const fn kind(self) -> u32 {
+        self.0 & KINDS
+    }
+
+    const fn value(self) -> u32 {
+        self.0 >> 16
+    }
+
+    const fn code_bits(self) -> u32 {
+        self.0 >> 8 & 31
+    }
+
+    const fn bits(self) -> u32 {
+        self.0 & 0xff
+    }
+}
+
+/// What the symbols of literals and lengths stand for.
+const LITERALS: [Entry; 288] = {
+    let mut entries = [Entry(INVALID); 288];
+    let mut symbol = 0;
+    while symbol < 256 {
+        entries[symbol] = Entry::new(LITERAL, symbol as u32, 0);
+        symbol += 1;
+    }
+    entries[256] = Entry::new(END, 0, 0);
+    let mut length = 3;
+    let mut index = 0;
+    while index < 28 {
+        let extra_bits = if index < 8 { 0 } else { index / 4 - 1 };
+        entries[257 + index as usize] = Entry::new(0, length, extra_bits);
+        length += 1 << extra_bits;
+        index += 1;
+    }
+    entries[285] = Entry::new(0, 258, 0);
+    entries
+};
+
+/// What the symbols of distances stand for, less one, so that the value fits.
+const DISTANCES: [Entry; 32] = {
+    let mut entries = [Entry(INVALID); 32];
+    let mut distance = 0;
+    let mut symbol = 0;
+    while symbol < 30 {
+        let extra_bits = if symbol < 4 { 0 } else { symbol / 2 - 1 };
+        entries[symbol as usize] = Entry::new(0, distance, extra_bits);
+        distance += 1 << extra_bits;
+        symbol += 1;
+    }
+    entries
+};
+
+/// The code for code lengths.
+const CODE_LENGTHS: [Entry; 19] = {
+    let mut entries = [Entry(0); 19];
+    let mut symbol = 0;
+    while symbol < 19 {
+        entries[symbol] = Entry::new(0, symbol as u32, 0);
+        symbol += 1;
+    }
+    entries
+};
+
+/// A table that decodes one code.
+struct Table<const LEN: usize> {
+    entries: Box<[Entry; LEN]>,
+    root_bits: u32,
+}
+
+impl<const LEN: usize> Table<LEN> {
+    fn new() -> Self {
+        Self {
+            entries: Box::new([Entry(INVALID); LEN]),
+            root_bits: 0,
+        }
+    }
+
+    /// Builds the table for a code of these lengths (section 3.2.2). A code has to be complete, but
+    /// that one word of one bit, or none, is allowed where `sparse` says so: that is what a block
+    /// without repetitions, or with one distance, has. False when it is not.
+    fn build(&mut self, lengths: &[u8], meanings: &[Entry], root_max: u32, sparse: bool) -> bool {
+        let mut of_length = [0_u16; 16];
+        for &length in lengths {
+            of_length[usize::from(length)] += 1;
+        }
+        let used = lengths.len() - usize::from(of_length[0]);
+        let longest = of_length.iter().rposition(|&count| count > 0).unwrap_or(0) as u32;
+        if longest == 0 || (used == 1 && longest == 1) {
+            return sparse && self.build_sparse(lengths, meanings);
+        }
+        // Where the words of each length start, in the order of the code, and whether all words
+        // together leave no gap and no overlap.
+        let mut start = [0_u16; 17];
+        let mut left = 1_i32;
+        for length in 1..16 {
+            left = (left << 1) - i32::from(of_length[length]);
+            if left < 0 {
+                return false;
+            }
+            start[length + 1] = start[length] + of_length[length];
+        }
+        if left != 0 {
+            return false;
+        }
+        let mut sorted = [0_u16; 288];
+        for (symbol, &length) in lengths.iter().enumerate() {
+            if length > 0 {
+                let place = &mut start[usize::from(length)];
+                sorted[usize::from(*place)] = symbol as u16;
+                *place += 1;
+            }
+        }
+        self.root_bits = longest.min(root_max);
+        self.fill(&sorted[..used], &of_length, meanings, longest);
+        true
+    }
+
+    fn build_sparse(&mut self, lengths: &[u8], meanings: &[Entry]) -> bool {
+        self.root_bits = 1;
+        self.entries[..2].fill(Entry(INVALID));
+        if let Some(symbol) = lengths.iter().position(|&length| length > 0) {
+            self.entries[0] = meanings[symbol].with_code(1);
+        }
+        true
+    }
+
+    /// Walks through the words in their order, which is that of a number counted up from its highest
+    /// bit, as the table is indexed with the first bit of a word lowest.
+    fn fill(&mut self, sorted: &[u16], of_length: &[u16; 16], meanings: &[Entry], longest: u32) {
+        let root_bits = self.root_bits;
+        let mut symbols = sorted.iter();
+        let mut word = 0_usize;
+        // Words that the first table holds: written once, and the table doubled as they get longer.
+        let mut filled = 1_usize;
+        for length in 1..=root_bits {
+            self.entries.copy_within(..filled, filled);
+            filled <<= 1;
+            for &symbol in symbols.by_ref().take(of_length[length as usize].into()) {
+                self.entries[word] = meanings[usize::from(symbol)].with_code(length);
+                word = next_word(word, length);
+            }
+        }
+        let mut end = 1 << root_bits;
+        let mut second = (usize::MAX, 0, 0);
+        for length in root_bits + 1..=longest {
+            let mut left = of_length[length as usize];
+            for &symbol in symbols.by_ref().take(left.into()) {
+                let root = word & ((1 << root_bits) - 1);
+                if root != second.0 {
+                    let bits = second_bits(of_length, length, left, root_bits);
+                    self.entries[root] = Entry::new(SECOND, end as u32, bits).with_code(root_bits);
+                    second = (root, end, bits);
+                    end += 1 << bits;
+                }
+                let (_, start, bits) = second;
+                let entry = meanings[usize::from(symbol)].with_code(length - root_bits);
+                let mut at = word >> root_bits;
+                while at < 1 << bits {
+                    self.entries[start + at] = entry;
+                    at += 1 << (length - root_bits);
+                }
+                word = next_word(word, length);
+                left -= 1;
+            }
+        }
+    }
+
+    /// The next symbol, with all checks; its bits are what was there before they were skipped.
+    fn take(&self, input: &mut Input<'_>) -> Result<(Entry, u64), InflateError> {
+        input.fill();
+        let mut entry = self.first(input.bits);
+        if entry.kind() == SECOND {
+            let second = self.second(entry, input.bits);
+            input.try_skip(entry.code_bits())?;
+            entry = second;
+        }
+        let bits = input.bits;
+        if entry.kind() == INVALID {
+            return Err(InflateError::Corrupt);
+        }
+        input.try_skip(entry.bits())?;
+        Ok((entry, bits))
+    }
+
+    #[inline(always)]
+    fn first(&self, bits: u64) -> Entry {
+        self.entries[(bits & ((1 << self.root_bits) - 1)) as usize & (LEN - 1)]
+    }
+
+    #[inline(always)]
+    fn second(&self, first: Entry, bits: u64) -> Entry {
+        let index_bits = first.bits() - first.code_bits();
+        let index = bits >> self.root_bits & ((1 << index_bits) - 1);
+        self.entries[(first.value() as usize + index as usize) & (LEN - 1)]
+    }
+}
+
+/// The word after `word`, both with their first bit lowest.
+#[inline(always)]
+fn next_word(word: usize, length: u32) -> usize {
+    let all = (1 << length) - 1;
+    if word == all {
+        return 0;
+    }
+    // Counting up from the highest bit turns its ones to zeros and the first zero to a one.
+    let highest_zero = 1 << (word ^ all).ilog2();
+    word & (highest_zero - 1) | highest_zero
+}
+
+/// How many bits index the second table whose first word has `length` bits: as many as it takes
+/// until its words fill it.
+fn second_bits(of_length: &[u16; 16], length: u32, left: u16, root_bits: u32) -> u32 {
+    let mut bits = length - root_bits;
+    let mut words = u32::from(left);
+    while words < 1 << bits {
+        bits += 1;
+        words = (words << 1) + u32::from(of_length[(root_bits + bits) as usize]);
+    }
+    bits
+}
+
+/// The working memory of decompression; nothing in it outlives a message.
+pub(super) struct Decoder {
+    literals: Table<2048>,
+    distances: Table<1024>,
+    code_lengths: Table<128>,
+    /// Whether the tables hold the fixed code.
+    fixed: bool,
+}
+
+impl Decoder {
+    pub(super) fn new() -> Self {
+        Self {
+            literals: Table::new(),
+            distances: Table::new(),
+            code_lengths: Table::new(),
+            fixed: false,
+        }
+    }
+
+    /// Appends the message in `compressed`, with the history before it.
+    pub(super) fn inflate(
+        &mut self,
+        history: &Inflater,
+        compressed: &[u8],
+        out: &mut Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<(), InflateError> {
+        let start = out.len();
+        let mut input = Input::new(compressed);
+        let mut output = Output {
+            at: start,
+            start,
+            end_max: start.saturating_add(bytes_max),
+            bytes: out,
+            history,
+        };
+        let result = self.blocks(&mut input, &mut output);
+        let end = output.at;
+        out.truncate(end);
+        result
+    }
+
+    fn blocks(
+        &mut self,
+        input: &mut Input<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<(), InflateError> {
+        while !input.is_finished() {
+            let last = input.take(1)?;
+            match input.take(2)? {
+                0 => copy_stored(input, output)?,
+                1 => {
+                    self.build_fixed();
+                    self.block(input, output)?;
+                }
+                2 => {
+                    self.build_dynamic(input)?;
+                    self.block(input, output)?;
+                }
+                _ => return Err(InflateError::Corrupt),
+            }
+            if output.at > output.end_max {
+                return Err(InflateError::TooBig);
+            }
+            if last == 1 {
+                // The sender has ended its stream, and starts the next with a whole byte (RFC 7692
+                // section 7.2.3.5).
+                input.align();
+            }
+        }
+        Ok(())
+    }
+
+    fn build_fixed(&mut self) {
+        if !self.fixed {
+            let built = self
+                .literals
+                .build(&fixed_lengths(), &LITERALS, LITERAL_ROOT_BITS, false)
+                && self
+                    .distances
+                    .build(&[5; 32], &DISTANCES, DISTANCE_ROOT_BITS, false);
+            debug_assert!(built);
+            self.fixed = true;
+        }
+    }
+
+    /// Reads the description of a code (RFC 1951 section 3.2.7).
+    fn build_dynamic(&mut self, input: &mut Input<'_>) -> Result<(), InflateError> {
+        let literal_symbols = input.take(5)? as usize + 257;
+        let distance_symbols = input.take(5)? as usize + 1;
+        let code_lengths = input.take(4)? as usize + 4;
+        if literal_symbols > 286 || distance_symbols > 30 {
+            return Err(InflateError::Corrupt);
+        }
+        let mut lengths = [0_u8; 19];
+        for &symbol in &LENGTHS_ORDER[..code_lengths] {
+            lengths[usize::from(symbol)] = input.take(3)? as u8;
+        }
+        if !self.code_lengths.build(&lengths, &CODE_LENGTHS, 7, false) {
+            return Err(InflateError::Corrupt);
+        }
+        let mut lengths = [0_u8; 286 + 30];
+        let all = &mut lengths[..literal_symbols + distance_symbols];
+        self.read_lengths(input, all)?;
+        let (literals, distances) = all.split_at(literal_symbols);
+        self.fixed = false;
+        let good = literals[256] > 0
+            && self
+                .literals
+                .build(literals, &LITERALS, LITERAL_ROOT_BITS, true)
+            && self
+                .distances
+                .build(distances, &DISTANCES, DISTANCE_ROOT_BITS, true);
+        good.then_some(()).ok_or(InflateError::Corrupt)
+    }
+
+    fn read_lengths(
+        &mut self,
+        input: &mut Input<'_>,
+        lengths: &mut [u8],
+    ) -> Result<(), InflateError> {
+        let mut at = 0;
+        while at < lengths.len() {
+            input.fill();
+            let entry = self.code_lengths.first(input.bits);
+            input.try_skip(entry.bits())?;
+            let (length, count) = match entry.value() {
+                length @ 0..16 => {
+                    lengths[at] = length as u8;
+                    at += 1;
+                    continue;
+                }
+                16 if at == 0 => return Err(InflateError::Corrupt),
+                16 => (lengths[at - 1], 3 + input.take(2)?),
+                17 => (0, 3 + input.take(3)?),
+                _ => (0, 11 + input.take(7)?),
+            };
+            let run = lengths.get_mut(at..at + count as usize);
+            run.ok_or(InflateError::Corrupt)?.fill(length);
+            at += count as usize;
+        }
+        Ok(())
+    }
+
+    /// Decodes the symbols of one block.
+    fn block(&self, input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), InflateError> {
+        loop {
+            output.make_room()?;
+            // Values of their own stay in registers.
+            let (mut own_input, mut room) = (*input, output.room());
+            let ended =
+                self.fast(&mut own_input, &mut room) || self.symbol(&mut own_input, &mut room)?;
+            *input = own_input;
+            output.at = room.at;
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Decodes one symbol, with all checks. True when it has ended the block.
+    fn symbol(&self, input: &mut Input<'_>, room: &mut Room<'_>) -> Result<bool, InflateError> {
+        let (entry, bits) = self.literals.take(input)?;
+        if entry.is(LITERAL) {
+            room.push(entry.value() as u8);
+            return Ok(false);
+        }
+        if entry.is(END) {
+            return Ok(true);
+        }
+        let length = with_extra(entry, bits);
+        let (entry, bits) = self.distances.take(input)?;
+        let repeated = room.repeat(with_extra(entry, bits) + 1, length);
+        repeated.then_some(false).ok_or(InflateError::Corrupt)
+    }
+
+    /// Decodes symbols while there is enough in front of it that nothing can run out, and nothing is
+    /// wrong. True when the block has ended.
+    #[inline(always)]
+    fn fast(&self, input: &mut Input<'_>, room: &mut Room<'_>) -> bool {
+        while input.has_slack() && room.has_slack() {
+            // 56 bits: enough for three literals of the first table and a length with its extra
+            // bits.
+            input.fill_fast();
+            let mut entry = self.literals.first(input.bits);
+            if entry.is(LITERAL) {
+                input.skip(entry.bits());
+                room.push(entry.value() as u8);
+                entry = self.literals.first(input.bits);
+                if entry.is(LITERAL) {
+                    input.skip(entry.bits());
+                    room.push(entry.value() as u8);
+                    entry = self.literals.first(input.bits);
+                    if entry.is(LITERAL) {
+                        input.skip(entry.bits());
+                        room.push(entry.value() as u8);
+                        continue;
+                    }
+                }
+            }
+            let before = *input;
+            if entry.is(KINDS) {
+                if entry.kind() == SECOND {
+                    let second = self.literals.second(entry, input.bits);
+                    input.skip(entry.code_bits());
+                    entry = second;
+                }
+                match entry.kind() {
+                    LITERAL => {
+                        input.skip(entry.bits());
+                        room.push(entry.value() as u8);
+                        continue;
+                    }
+                    END => {
+                        input.skip(entry.bits());
+                        return true;
+                    }
+                    INVALID => {
+                        *input = before;
+                        return false;
+                    }
+                    _ => {}
+                }
+            }
+            let length = with_extra(entry, input.bits);
+            input.skip(entry.bits());
+            input.fill_fast();
+            let mut entry = self.distances.first(input.bits);
+            if entry.kind() == SECOND {
+                let second = self.distances.second(entry, input.bits);
+                input.skip(entry.code_bits());
+                entry = second;
+            }
+            let distance = with_extra(entry, input.bits) + 1;
+            input.skip(entry.bits());
+            if entry.kind() == INVALID || !room.repeat(distance, length) {
+                // What is wrong will be found again.
+                *input = before;
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// The value of an entry and of the extra bits behind its code, at the start of `bits`.
+#[inline(always)]
+fn with_extra(entry: Entry, bits: u64) -> usize {
+    let extra = bits & ((1 << entry.bits()) - 1);
+    entry.value() as usize + (extra >> entry.code_bits()) as usize
+}
+
+fn copy_stored(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), InflateError> {
+    input.align();
+    let length = input.take(16)?;
+    let complement = input.take(16)?;
+    if length != !complement & 0xffff {
+        return Err(InflateError::Corrupt);
+    }
+    let mut bytes = input.take_bytes(length as usize)?;
+    while !bytes.is_empty() {
+        output.make_room()?;
+        let (some, rest) = bytes.split_at(bytes.len().min(OUTPUT_SLACK));
+        output.push_all(some);
+        bytes = rest;
+    }
+    Ok(())
+}
+
+/// The bits of a message, the first one lowest, and of the tail that the sender left away.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    bytes: &'a [u8],
+    /// How many bytes are in `bits` or were; the tail's come last.
+    at: usize,
+    bits: u64,
+    /// How many of `bits` count. The others are zeros, or as they will be.
+    count: u32,
+}
+
+impl<'a> Input<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            bits: 0,
+            count: 0,
+        }
+    }
+
+    /// Whether everything that the sender has sent is used. What the tail would add to that is
+    /// nothing.
+    fn is_finished(&self) -> bool {
+        self.at - (self.count / 8) as usize >= self.bytes.len()
+    }
+
+    fn has_slack(&self) -> bool {
+        self.at + INPUT_SLACK <= self.bytes.len()
+    }
+
+    /// Fills up to 56 bits or more, of bytes that are there.
+    #[inline(always)]
+    fn fill_fast(&mut self) {
+        let next = self.bytes[self.at..].first_chunk();
+        let next = u64::from_le_bytes(*next.expect("there is slack"));
+        self.bits |= next << self.count;
+        self.at += ((63 - self.count) / 8) as usize;
+        self.count |= 56;
+    }
+
+    /// Fills as far as there is something to fill with.
+    fn fill(&mut self) {
+        while self.count <= 56 {
+            let byte = match self.bytes.get(self.at) {
+                Some(&byte) => byte,
+                None => match TAIL.get(self.at - self.bytes.len()) {
+                    Some(&byte) => byte,
+                    None => return,
+                },
+            };
+            self.bits |= u64::from(byte) << self.count;
+            self.at += 1;
+            self.count += 8;
+        }
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, count: u32) {
+        self.bits >>= count;
+        self.count -= count;
+    }
+
+    /// The same where there may be too few.
+    fn try_skip(&mut self, count: u32) -> Result<(), InflateError> {
+        if count > self.count {
+            return Err(InflateError::Corrupt);
+        }
+        self.skip(count);
+        Ok(())
+    }
+
+    /// The next `count` bits, at most 16.
+    fn take(&mut self, count: u32) -> Result<u32, InflateError> {
+        if self.count < count {
+            self.fill();
+        }
+        let bits = self.bits & ((1 << count) - 1);
+        self.try_skip(count)?;
+        Ok(bits as u32)
+    }
+
+    /// Goes on with the next whole byte.
+    fn align(&mut self) {
+        self.skip(self.count & 7);
+    }
+
+    /// The next `count` bytes, from a whole byte on.
+    fn take_bytes(&mut self, count: usize) -> Result<&'a [u8], InflateError> {
+        if count == 0 {
+            return Ok(&[]);
+        }
+        let at = self.at - (self.count / 8) as usize;
+        let bytes = self.bytes.get(at..at + count);
+        self.at = at + count;
+        self.bits = 0;
+        self.count = 0;
+        bytes.ok_or(InflateError::Corrupt)
+    }
+}
+
+/// The message as far as it goes.
+struct Output<'a> {
+    bytes: &'a mut Vec<u8>,
+    /// Where the message begins, where it goes on, and where it has to end.
+    start: usize,
+    at: usize,
+    end_max: usize,
+    history: &'a Inflater,
+}
+
+impl Output<'_> {
+    /// Sees to it that there is slack, if the limit has not been passed.
+    fn make_room(&mut self) -> Result<(), InflateError> {
+        if self.at > self.end_max {
+            return Err(InflateError::TooBig);
+        }
+        let least = self.at + OUTPUT_SLACK;
+        if self.bytes.len() < least {
+            let doubled = self.at + (self.at - self.start).max(ROOM_BYTES_MIN);
+            let most = self.end_max.saturating_add(OUTPUT_SLACK);
+            self.bytes.resize(doubled.clamp(least, most), 0);
+        }
+        Ok(())
+    }
+
+    /// The room that there is.
+    fn room(&mut self) -> Room<'_> {
+        Room {
+            bytes: self.bytes,
+            start: self.start,
+            at: self.at,
+            history: self.history,
+        }
+    }
+
+    fn push_all(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+}
+
+/// The output while it does not move.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    start: usize,
+    at: usize,
+    history: &'a Inflater,
+}
+
+impl Room<'_> {
+    #[inline(always)]
+    fn has_slack(&self) -> bool {
+        self.at + OUTPUT_SLACK <= self.bytes.len()
+    }
+
+    #[inline(always)]
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.at] = byte;
+        self.at += 1;
+    }
+
+    /// Repeats `length` bytes, at most 258, that stand `distance` bytes back. False, with nothing
+    /// done, when there is nothing.
+    #[inline(always)]
+    fn repeat(&mut self, distance: usize, mut length: usize) -> bool {
+        let made = self.at - self.start;
+        if distance > made {
+            match self.recall(distance - made, length) {
+                Some(copied) => length -= copied,
+                None => return false,
+            }
+        }
+        let mut to = self.at;
+        let mut from = to.wrapping_sub(distance);
+        self.at += length;
+        if distance >= COPY_BYTES {
+            // Some more than asked for, into the slack.
+            while to < self.at {
+                let some = self.bytes[from..].first_chunk::<COPY_BYTES>();
+                let some = *some.expect("what is copied stands before where it goes");
+                let place = self.bytes[to..].first_chunk_mut();
+                *place.expect("there is slack") = some;
+                to += COPY_BYTES;
+                from += COPY_BYTES;
+            }
+        } else {
+            while to < self.at {
+                self.bytes[to] = self.bytes[from];
+                to += 1;
+                from += 1;
+            }
+        }
+        true
+    }
+
+    /// Copies what stands `back` bytes before the message, up to its start; tells how much it was.
+    #[inline(never)]
+    fn recall(&mut self, back: usize, length: usize) -> Option<usize> {
+        let count = length.min(back);
+        let room = &mut self.bytes[self.at..self.at + count];
+        if !self.history.recall(back, room) {
+            return None;
+        }
+        self.at += count;
+        Some(count)
+    }
+}

@@ -1,0 +1,265 @@
+//! Finding repetitions: LZ77 with chains of equal hashes, and a choice that looks one byte ahead.
+
+/// The shortest repetition that is looked for. DEFLATE has those of three bytes too, but in text
+/// they cost about as much as the three bytes.
+const LENGTH_MIN: usize = 4;
+
+/// The longest one that DEFLATE can express.
+const LENGTH_MAX: usize = 258;
+
+/// How much of the input can be looked at in one go: positions have 16 bits.
+pub(super) const VIEW_BYTES_MAX: usize = 1 << 16;
+
+/// Some bytes as they are, then a repetition. The last one of a block has no repetition: its length
+/// is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sequence {
+    pub(super) literals: u32,
+    pub(super) length: u16,
+    pub(super) distance: u16,
+}
+
+/// How hard to look.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    /// How many earlier places to compare.
+    depth: u16,
+    /// A repetition as long as this is taken without looking whether the next byte starts a longer
+    /// one.
+    lazy_below: u16,
+    /// One as long as this ends the search.
+    nice: u16,
+}
+
+impl Effort {
+    /// The effort of a level from 1 to 9; like zlib's at 6.
+    pub(super) fn of_level(level: u8) -> Self {
+        let (depth, lazy_below, nice) = match level {
+            0..=1 => (1, 0, 16),
+            2 => (3, 0, 32),
+            3 => (4, 6, 32),
+            4 => (8, 8, 64),
+            5 => (12, 16, 64),
+            6 => (24, 24, 128),
+            7 => (48, 32, 128),
+            8 => (128, 128, 258),
+            _ => (1024, 258, 258),
+        };
+        Self {
+            depth,
+            lazy_below,
+            nice,
+        }
+    }
+}
+
+/// Where each four bytes were seen last, and before that. Positions count from the start of the
+/// view; 0 stands for nowhere.
+#[derive(Default)]
+pub(super) struct Finder {
+    /// By hash: the last position.
+    head: Vec<u16>,
+    /// By position modulo its length, a power of two: the one before with the same hash.
+    prev: Vec<u16>,
+    hash_shift: u32,
+    /// What to add to a position to find it in `prev`.
+    phase: usize,
+    /// The first position that is not in the tables yet.
+    next: usize,
+}
+
+impl Finder {
+    /// Starts anew, with tables for repetitions up to `1 << window_bits` away and a hash of
+    /// `hash_bits`.
+    pub(super) fn clear(&mut self, window_bits: u8, hash_bits: u8) {
+        let head_len = 1 << hash_bits;
+        if self.head.len() < head_len {
+            self.head = vec![0; head_len];
+        } else {
+            self.head[..head_len].fill(0);
+        }
+        self.prev.resize(1 << window_bits, 0);
+        self.hash_shift = 32 - u32::from(hash_bits);
+        self.phase = 0;
+        self.next = 0;
+    }
+
+    /// The view's first `count` bytes go away.
+    pub(super) fn slide(&mut self, count: usize) {
+        let by = u16::try_from(count).unwrap_or(u16::MAX);
+        for place in self.head.iter_mut().chain(&mut self.prev) {
+            *place = place.saturating_sub(by);
+        }
+        self.phase = self.phase.wrapping_add(count);
+        self.next = self.next.saturating_sub(count);
+    }
+
+    /// Cuts `view[from..]` into sequences, with repetitions from all of the view that are no further
+    /// away than `1 << window_bits`. `literals` is how many bytes before `from` belong to
+    /// the first of them; returns how many are left at the end.
+    pub(super) fn parse(
+        &mut self,
+        view: &[u8],
+        from: usize,
+        window_bits: u8,
+        effort: Effort,
+        mut literals: u32,
+        sequences: &mut Vec<Sequence>,
+    ) -> u32 {
+        debug_assert!(view.len() <= VIEW_BYTES_MAX);
+        let mut search = Search {
+            view,
+            head: &mut self.head,
+            prev: &mut self.prev,
+            hash_shift: self.hash_shift,
+            phase: self.phase,
+            distance_max: 1 << window_bits,
+            nice: effort.nice.into(),
+        };
+        search.insert(self.next, from);
+        let mut at = from;
+        while let Some(word) = load_u32(view, at) {
+            let mut found = search.longest(at, word, LENGTH_MIN - 1, effort.depth);
+            if found.distance == 0 {
+                // Where nothing repeats for long, looking at every byte is a waste.
+                let step = 1 + (literals >> 8);
+                literals += step;
+                at += step as usize;
+                continue;
+            }
+            let mut next = at + 1;
+            while found.length < usize::from(effort.lazy_below)
+                && let Some(word) = load_u32(view, at + 1)
+            {
+                let later = search.longest(at + 1, word, found.length, effort.depth);
+                next = at + 2;
+                if later.distance == 0 {
+                    break;
+                }
+                literals += 1;
+                at += 1;
+                found = later;
+            }
+            sequences.push(Sequence {
+                literals,
+                length: found.length as u16,
+                distance: (found.distance - 1) as u16,
+            });
+            literals = 0;
+            search.insert(next, at + found.length);
+            at += found.length;
+        }
+        self.next = at.min(view.len().saturating_sub(LENGTH_MIN - 1));
+        // A step may have gone beyond the end.
+        literals + view.len() as u32 - at as u32
+    }
+}
+
+/// A repetition; none when the distance is 0.
+struct Found {
+    length: usize,
+    distance: usize,
+}
+
+/// A finder at work.
+struct Search<'a> {
+    view: &'a [u8],
+    head: &'a mut [u16],
+    prev: &'a mut [u16],
+    hash_shift: u32,
+    phase: usize,
+    distance_max: usize,
+    nice: usize,
+}
+
+impl Search<'_> {
+    /// Takes positions in as far as four bytes are there.
+    #[inline(always)]
+    fn insert(&mut self, from: usize, to: usize) {
+        let end = self.view.len().min(to + LENGTH_MIN - 1);
+        let words = self.view.get(from..end).unwrap_or_default().windows(4);
+        for (index, word) in words.enumerate() {
+            let word = word.first_chunk().expect("windows have four bytes");
+            self.insert_word(from + index, u32::from_le_bytes(*word));
+        }
+    }
+
+    /// Takes a position in; returns the one before with the same hash.
+    #[inline(always)]
+    fn insert_word(&mut self, at: usize, word: u32) -> usize {
+        let hash = (word.wrapping_mul(0x9e37_79b1) >> self.hash_shift) as usize;
+        let mask = self.head.len() - 1;
+        let last = std::mem::replace(&mut self.head[hash & mask], at as u16);
+        *self.before(at) = last;
+        last.into()
+    }
+
+    /// Where the position before `at` with the same hash is kept.
+    #[inline(always)]
+    fn before(&mut self, at: usize) -> &mut u16 {
+        let mask = self.prev.len() - 1;
+        &mut self.prev[at.wrapping_add(self.phase) & mask]
+    }
+
+    /// The longest repetition at `at`, where `word` stands, that has more than `longer_than` bytes.
+    /// Takes `at` in.
+    #[inline(always)]
+    fn longest(&mut self, at: usize, word: u32, longer_than: usize, depth: u16) -> Found {
+        let mut candidate = self.insert_word(at, word);
+        let too_far = at.saturating_sub(self.distance_max + 1);
+        let mut found = Found {
+            length: longer_than,
+            distance: 0,
+        };
+        let view = self.view;
+        let length_max = (view.len() - at).min(LENGTH_MAX);
+        // The last four bytes of what would be one byte longer.
+        let Some(mut wanted) = load_u32(view, at + longer_than - 3) else {
+            return found;
+        };
+        let mut left = depth;
+        while candidate > too_far && left > 0 {
+            left -= 1;
+            if load_u32(view, candidate + found.length - 3) == Some(wanted) {
+                let length = common(&view[candidate..], &view[at..at + length_max]);
+                if length > found.length {
+                    found.length = length;
+                    found.distance = at - candidate;
+                    if length >= self.nice || length == length_max {
+                        break;
+                    }
+                    wanted = load_u32(view, at + length - 3).expect("not yet the end");
+                }
+            }
+            let before = usize::from(*self.before(candidate));
+            if before >= candidate {
+                break;
+            }
+            candidate = before;
+        }
+        found
+    }
+}
+
+/// How many bytes two texts have in common at their starts.
+#[inline(always)]
+fn common(one: &[u8], other: &[u8]) -> usize {
+    let mut length = 0;
+    for (one, other) in one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0) {
+        let difference = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
+        if difference != 0 {
+            return length + (difference.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+    }
+    while length < other.len() && one[length] == other[length] {
+        length += 1;
+    }
+    length
+}
+
+#[inline(always)]
+fn load_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let word = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*word))
+}
