@@ -1,6 +1,8 @@
 //! A worker without an operating system: connections in memory, a clock that stands still until it
 //! is moved, and every step in the hands of the test. Not part of the stable surface.
 
+pub mod sample;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};

@@ -55,6 +55,7 @@ fn api_sequence() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn frames() {
     replay("frames", keirin_fuzz::frames);
 }
@@ -67,4 +68,13 @@ fn messages() {
 #[test]
 fn handshake() {
     replay("handshake", keirin_fuzz::handshake);
+=======
+fn inflate() {
+    replay("inflate", keirin_fuzz::inflate);
+}
+
+#[test]
+fn extensions() {
+    replay("extensions", keirin_fuzz::extensions);
+>>>>>>> e98b335 (Test compression against another inflater, and fuzz it)
 }

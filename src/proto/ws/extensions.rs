@@ -317,3 +317,220 @@ impl<'a> Scan<'a> {
         token.then_some(value).ok_or(ExtensionError)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEDICATED: DeflateConfig = DeflateConfig {
+        compressor: Compressor::Dedicated { window_bits: 15 },
+        decompressor: Decompressor::Dedicated { window_bits: 15 },
+        level: 6,
+        threshold_bytes: 0,
+    };
+
+    /// The answer to the offers, one a line; empty when there is none.
+    fn answer(offers: &str, config: &DeflateConfig) -> Result<String, ExtensionError> {
+        let agreed = negotiate(offers.split('\n').map(str::as_bytes), config)?;
+        let mut out = Vec::new();
+        if let Some(agreed) = agreed {
+            agreed.encode(&mut out);
+        }
+        Ok(String::from_utf8(out).expect("an answer is ASCII"))
+    }
+
+    #[track_caller]
+    fn expect(offers: &str, config: &DeflateConfig, expected: &str) {
+        let expected = match expected {
+            "" => String::new(),
+            "-" => "permessage-deflate".to_owned(),
+            parameters => format!("permessage-deflate; {parameters}"),
+        };
+        assert_eq!(answer(offers, config), Ok(expected), "{offers}");
+    }
+
+    /// What a dedicated configuration answers to one offer with these parameters.
+    #[track_caller]
+    fn parameters(offered: &str, expected: &str) {
+        let offer = format!("permessage-deflate; {offered}");
+        expect(&offer, &DEDICATED, expected);
+    }
+
+    #[test]
+    fn windows() {
+        for bits in 8..=15 {
+            let named = format!("server_max_window_bits={bits}");
+            parameters(&named, &named);
+            let named = format!("client_max_window_bits={bits}");
+            parameters(&named, if bits == 15 { "-" } else { &named });
+        }
+        let refused = [
+            "0",
+            "7",
+            "16",
+            "08",
+            "015",
+            "1",
+            "18",
+            "100",
+            "8x",
+            "+9",
+            "-9",
+            "9.0",
+            "x",
+            "18446744073709551625",
+        ];
+        for bits in refused {
+            parameters(&format!("server_max_window_bits={bits}"), "");
+            parameters(&format!("client_max_window_bits={bits}"), "");
+        }
+        parameters("server_max_window_bits", "");
+        parameters("client_max_window_bits", "-");
+        parameters("server_max_window_bits=\"10\"", "server_max_window_bits=10");
+        parameters(
+            "server_max_window_bits=\"1\\0\"",
+            "server_max_window_bits=10",
+        );
+    }
+
+    #[test]
+    fn flags() {
+        parameters("server_no_context_takeover", "server_no_context_takeover");
+        parameters("client_no_context_takeover", "client_no_context_takeover");
+        parameters("server_no_context_takeover=1", "");
+        parameters("client_no_context_takeover=\"true\"", "");
+    }
+
+    #[test]
+    fn what_is_repeated_or_unknown_is_declined() {
+        parameters("server_no_context_takeover; server_no_context_takeover", "");
+        parameters("client_no_context_takeover; client_no_context_takeover", "");
+        parameters("server_max_window_bits=9; server_max_window_bits=9", "");
+        parameters("client_max_window_bits; client_max_window_bits=9", "");
+        parameters("client_max_window_bits=9; client_max_window_bits", "");
+        parameters("mem_level=8", "");
+        parameters("constructor", "");
+        parameters("Server_No_Context_Takeover", "");
+        for name in [
+            "constructor",
+            "__proto__",
+            "permessage-deflat",
+            "permessage-deflate2",
+        ] {
+            expect(name, &DEDICATED, "");
+        }
+        expect("", &DEDICATED, "");
+        assert_eq!(negotiate(std::iter::empty(), &DEDICATED), Ok(None));
+    }
+
+    #[test]
+    fn the_first_offer_that_can_be_accepted_counts() {
+        let offers = "x-a; b=\"c\", permessage-deflate; server_max_window_bits=7,\
+            permessage-deflate; server_max_window_bits=9, permessage-deflate";
+        expect(offers, &DEDICATED, "server_max_window_bits=9");
+        expect(
+            &offers.replace(',', "\n"),
+            &DEDICATED,
+            "server_max_window_bits=9",
+        );
+        expect(
+            &offers.replace(',', " ,,\t, "),
+            &DEDICATED,
+            "server_max_window_bits=9",
+        );
+        expect(" , permessage-deflate , ", &DEDICATED, "-");
+        expect(
+            "permessage-deflate;client_max_window_bits = 9 ",
+            &DEDICATED,
+            "client_max_window_bits=9",
+        );
+    }
+
+    #[test]
+    fn the_configuration_decides_what_is_left_open() {
+        let shared = DeflateConfig::default();
+        let both = "server_no_context_takeover; client_no_context_takeover";
+        expect("permessage-deflate; client_max_window_bits", &shared, both);
+        let offer = "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9";
+        expect(
+            offer,
+            &shared,
+            &format!("{both}; server_max_window_bits=10"),
+        );
+
+        let small = DeflateConfig {
+            compressor: Compressor::Dedicated { window_bits: 11 },
+            decompressor: Decompressor::Dedicated { window_bits: 10 },
+            ..shared
+        };
+        let server = "server_max_window_bits=11";
+        // A client that cannot be limited would need a larger window than there is.
+        let limited = format!("client_no_context_takeover; {server}");
+        expect("permessage-deflate", &small, &limited);
+        let limited = format!("{server}; client_max_window_bits=10");
+        expect(
+            "permessage-deflate; client_max_window_bits",
+            &small,
+            &limited,
+        );
+        let limited = format!("{server}; client_max_window_bits=9");
+        expect(
+            "permessage-deflate; client_max_window_bits=9",
+            &small,
+            &limited,
+        );
+        expect(
+            "permessage-deflate; server_max_window_bits=9; client_no_context_takeover",
+            &small,
+            "client_no_context_takeover; server_max_window_bits=9",
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_is_an_error_wherever_it_stands() {
+        let malformed = [
+            ";",
+            "=",
+            "a b",
+            "permessage-deflate;",
+            "permessage-deflate; ;",
+            "a; =b",
+            "a; b=",
+            "a; b=,",
+            "a; b=\"",
+            "a; b=\"c",
+            "a; b=\"\"",
+            "a; b=\"c d\"",
+            "a; b=\"c\\\"",
+            "a; b=\"c\"d",
+            "a; b=c d",
+            "a; b==c",
+            "\"permessage-deflate\"",
+            "a/b",
+            "a; b=(c)",
+            "caf\u{e9}",
+            "a\u{0}",
+        ];
+        for text in malformed {
+            for offers in [text.to_owned(), format!("permessage-deflate, {text}")] {
+                assert_eq!(answer(&offers, &DEDICATED), Err(ExtensionError), "{offers}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_header_is_read_once() {
+        // Quadratic work on a megabyte would take minutes.
+        for part in [
+            "permessage-deflate; x, ",
+            ", ",
+            "a; b=\"c\", ",
+            "permessage-deflate;a;a;a;a,",
+        ] {
+            let offers = part.repeat((1 << 20) / part.len()) + "permessage-deflate";
+            expect(&offers, &DEDICATED, "-");
+        }
+        let escapes = format!("a; b=\"{}\"", "\\c".repeat(1 << 19));
+        expect(&escapes, &DEDICATED, "");
+    }
+}

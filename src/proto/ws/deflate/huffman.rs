@@ -138,3 +138,57 @@ pub(super) fn codes(lengths: &[u8], codes: &mut [Code]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What fraction of all words the code uses, in units of its longest word.
+    fn taken(lengths: &[u8]) -> u32 {
+        let used = lengths.iter().filter(|&&length| length > 0);
+        used.map(|&length| 1 << (15 - length)).sum()
+    }
+
+    #[test]
+    fn lengths_are_optimal_within_the_limit() {
+        let mut found = [0; 5];
+        lengths(&[5, 0, 1, 1, 2], 15, &mut found);
+        assert_eq!(found, [1, 0, 3, 3, 2]);
+        lengths(&[0, 0, 9, 0, 0], 15, &mut found);
+        assert_eq!(found, [0, 0, 1, 0, 0]);
+        lengths(&[0; 5], 15, &mut found);
+        assert_eq!(found, [0; 5]);
+    }
+
+    #[test]
+    fn lopsided_counts_meet_the_limit() {
+        // Fibonacci numbers make the deepest tree.
+        let mut counts = [1_u32; 30];
+        for index in 2..30 {
+            counts[index] = counts[index - 1] + counts[index - 2];
+        }
+        for limit in [5, 7, 14, 15] {
+            let mut found = [0; 30];
+            lengths(&counts, limit, &mut found);
+            assert_eq!(usize::from(*found.iter().max().unwrap()), limit);
+            assert_eq!(taken(&found), 1 << 15, "a complete code");
+            assert!(found.is_sorted_by(|one, other| one >= other));
+        }
+    }
+
+    /// RFC 1951 section 3.2.2.
+    #[test]
+    fn the_example_of_the_rfc() {
+        let mut found = [Code::default(); 8];
+        codes(&[3, 3, 3, 3, 3, 2, 4, 4], &mut found);
+        let bits: Vec<String> = found
+            .iter()
+            .map(|code| {
+                let forward = code.bits.reverse_bits() >> (16 - code.length);
+                format!("{forward:0width$b}", width = usize::from(code.length))
+            })
+            .collect();
+        let expected = ["010", "011", "100", "101", "110", "00", "1110", "1111"];
+        assert_eq!(bits, expected);
+    }
+}

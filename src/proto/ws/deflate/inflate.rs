@@ -421,8 +421,8 @@ impl Decoder {
             output.make_room()?;
             // Values of their own stay in registers.
             let (mut own_input, mut room) = (*input, output.room());
-            let ended =
-                self.fast(&mut own_input, &mut room) || self.symbol(&mut own_input, &mut room)?;
+            let ended = self.fast(&mut own_input, &mut room)
+                || (room.has_slack() && self.symbol(&mut own_input, &mut room)?);
             *input = own_input;
             output.at = room.at;
             if ended {
@@ -530,12 +530,18 @@ fn copy_stored(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Inf
     if length != !complement & 0xffff {
         return Err(InflateError::Corrupt);
     }
-    let mut bytes = input.take_bytes(length as usize)?;
-    while !bytes.is_empty() {
+    let mut left = length as usize;
+    while left > 0 {
         output.make_room()?;
-        let (some, rest) = bytes.split_at(bytes.len().min(OUTPUT_SLACK));
-        output.push_all(some);
-        bytes = rest;
+        let some = input.take_bytes(left.min(OUTPUT_SLACK));
+        if some.is_empty() {
+            // The tail counts as well.
+            output.push_all(&[input.take(8)? as u8]);
+            left -= 1;
+        } else {
+            output.push_all(some);
+            left -= some.len();
+        }
     }
     Ok(())
 }
@@ -627,17 +633,17 @@ impl<'a> Input<'a> {
         self.skip(self.count & 7);
     }
 
-    /// The next `count` bytes, from a whole byte on.
-    fn take_bytes(&mut self, count: usize) -> Result<&'a [u8], InflateError> {
-        if count == 0 {
-            return Ok(&[]);
-        }
+    /// Up to `count` of the bytes that were sent, from a whole byte on; none where those end.
+    fn take_bytes(&mut self, count: usize) -> &'a [u8] {
         let at = self.at - (self.count / 8) as usize;
-        let bytes = self.bytes.get(at..at + count);
-        self.at = at + count;
-        self.bits = 0;
-        self.count = 0;
-        bytes.ok_or(InflateError::Corrupt)
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let some = &rest[..count.min(rest.len())];
+        if !some.is_empty() {
+            self.at = at + some.len();
+            self.bits = 0;
+            self.count = 0;
+        }
+        some
     }
 }
 
@@ -746,5 +752,35 @@ impl Room<'_> {
         }
         self.at += count;
         Some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ws::deflate::Compression;
+
+    #[test]
+    fn a_bomb_is_not_read_beyond_the_limit() {
+        let mut bomb = Vec::new();
+        assert!(Compression::new(9).deflate_shared(15, &vec![0; 10 << 20], &mut bomb));
+        assert!(bomb.len() < 16_000);
+        for bytes_max in [0, 1, 1000, 100_000] {
+            let mut out = Vec::new();
+            let mut input = Input::new(&bomb);
+            let blank = Inflater::new(15);
+            let mut output = Output {
+                at: 0,
+                start: 0,
+                end_max: bytes_max,
+                bytes: &mut out,
+                history: &blank,
+            };
+            let result = Decoder::new().blocks(&mut input, &mut output);
+            assert_eq!(result, Err(InflateError::TooBig));
+            assert!(output.at <= bytes_max + OUTPUT_SLACK);
+            assert!(out.len() <= bytes_max + OUTPUT_SLACK);
+            assert!(input.at < 200 + bytes_max / 500, "read {} bytes", input.at);
+        }
     }
 }

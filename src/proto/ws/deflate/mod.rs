@@ -9,6 +9,8 @@ mod block;
 mod huffman;
 mod inflate;
 mod matches;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -332,34 +334,4 @@ fn encode(
         out.truncate(start);
     }
     smaller
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_comes_back_alone_and_with_history() {
-        let mut compression = Compression::new(6);
-        let text = b"{\"name\":\"keirin\",\"name\":\"keirin\",\"name\":\"keirin\"}".repeat(3);
-        let (mut small, mut back) = (Vec::new(), Vec::new());
-        assert!(compression.deflate_shared(15, &text, &mut small));
-        assert_eq!(
-            compression.inflate_shared(&small, &mut back, text.len()),
-            Ok(())
-        );
-        assert_eq!(back, text);
-
-        let (mut deflater, mut inflater) = (Deflater::new(9), Inflater::new(9));
-        for _ in 0..3 {
-            small.clear();
-            back.clear();
-            assert!(compression.deflate(&mut deflater, &text, &mut small));
-            assert_eq!(
-                compression.inflate(&mut inflater, &small, &mut back, text.len()),
-                Ok(())
-            );
-            assert_eq!(back, text);
-        }
-    }
 }
