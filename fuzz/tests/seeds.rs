@@ -55,7 +55,6 @@ fn api_sequence() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn frames() {
     replay("frames", keirin_fuzz::frames);
 }
@@ -68,7 +67,9 @@ fn messages() {
 #[test]
 fn handshake() {
     replay("handshake", keirin_fuzz::handshake);
-=======
+}
+
+#[test]
 fn inflate() {
     replay("inflate", keirin_fuzz::inflate);
 }
@@ -76,5 +77,4 @@ fn inflate() {
 #[test]
 fn extensions() {
     replay("extensions", keirin_fuzz::extensions);
->>>>>>> e98b335 (Test compression against another inflater, and fuzz it)
 }
