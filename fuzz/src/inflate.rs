@@ -4,7 +4,7 @@
 use keirin::proto::ws::deflate::{Compression, Deflater, InflateError, Inflater};
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-const BYTES_MAX: usize = 1 << 20;
+const BYTES_MAX: usize = 1 << 16;
 
 /// The first byte says what the others are: messages to compress, or compressed ones.
 pub fn inflate(data: &[u8]) {

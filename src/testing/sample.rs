@@ -82,8 +82,12 @@ pub fn json(seed: u64, len: usize) -> Vec<u8> {
     let sequence = random.below(1_000_000);
     let mut text = format!(r#"{{"topic":"events/{topic}","sequence":{sequence},"records":["#);
     let mut separator = "";
+    let mut id = 100_000 + random.below(900_000);
+    let mut at_ms = 1_760_000_000_000 + random.below(600_000);
     loop {
-        let record = record(&mut random);
+        id += 1;
+        at_ms += random.below(1000);
+        let record = record(&mut random, id, at_ms);
         // What is left has to hold the end.
         if text.len() + record.len() + 16 > len {
             break;
@@ -102,18 +106,16 @@ pub fn json(seed: u64, len: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn record(random: &mut Random) -> String {
-    let id = 100_000 + random.below(900_000);
+fn record(random: &mut Random, id: usize, at_ms: usize) -> String {
     let event = random.choose(EVENTS);
-    let at_ms = 1_760_000_000_000 + random.below(600_000);
     let (first, last) = (random.choose(FIRST_NAMES), random.choose(LAST_NAMES));
     let email = format!("{first}.{last}{}", random.below(100)).to_lowercase();
     let active = random.below(3) > 0;
     let verified = random.below(2) > 0;
-    let balance = random.below(10_000_000) as f64 / 100.0;
+    let balance = random.below(100_000) as f64 / 100.0;
     let score = random.below(1000) as f64 / 1000.0;
-    let latitude = random.below(1_800_000) as f64 / 1e4 - 90.0;
-    let longitude = random.below(3_600_000) as f64 / 1e4 - 180.0;
+    let latitude = 52.5 + random.below(1000) as f64 / 1e4;
+    let longitude = 13.4 + random.below(1000) as f64 / 1e4;
     let tags: Vec<String> = (0..random.below(4))
         .map(|_| format!("{:?}", random.choose(TAGS)))
         .collect();

@@ -7,7 +7,17 @@
 
 use std::fmt;
 
-use brotli::enc::StandardAlloc;
+use brotli::enc::cluster::HistogramPair;
+use brotli::enc::command::Command;
+use brotli::enc::encode::{
+    BrotliEncoderDestroyInstance, BrotliEncoderOperation, BrotliEncoderStateStruct,
+};
+use brotli::enc::entropy_encode::HuffmanTree;
+use brotli::enc::histogram::{ContextType, HistogramCommand, HistogramDistance, HistogramLiteral};
+use brotli::enc::{
+    Allocator, BrotliAlloc, PDF, SliceWrapper, SliceWrapperMut, StandardAlloc, StaticCommand,
+    ZopfliNode, floatX, s16, v8,
+};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
 /// How much room decompressed bytes are given at a time.
@@ -58,15 +68,20 @@ pub enum Encoded {
     TaggedBinary,
 }
 
-/// Compresses messages, one at a time; one serves all sockets of a worker.
+/// Compresses messages, one at a time; one serves all sockets of a worker. It keeps the memory that
+/// it works in, up to a few megabytes, from its first message on.
 pub struct BrotliEncoder {
     config: BrotliConfig,
+    memory: Memory,
 }
 
 impl BrotliEncoder {
     /// Values of the configuration beyond the limits are taken for the nearest.
     pub fn new(config: BrotliConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            memory: Memory::default(),
+        }
     }
 
     /// Prepares a message for a peer that has agreed to the tags.
@@ -77,14 +92,7 @@ impl BrotliEncoder {
                 Kind::Text => TAG_TEXT,
                 Kind::Binary => TAG_BINARY,
             });
-            let params = brotli::enc::BrotliEncoderParams {
-                quality: self.config.quality.into(),
-                lgwin: self.config.window_bits.into(),
-                size_hint: payload.len(),
-                ..Default::default()
-            };
-            let done = brotli::BrotliCompress(&mut &payload[..], out, &params).is_ok();
-            if done && out.len() - start < payload.len() {
+            if self.compress(payload, out) {
                 return Encoded::TaggedBinary;
             }
             out.truncate(start);
@@ -98,7 +106,105 @@ impl BrotliEncoder {
             }
         }
     }
+
+    /// Appends `payload` compressed; false when that takes its length or more, with the tag.
+    fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let mut at = out.len();
+        let mut room = payload.len().saturating_sub(2);
+        out.resize(at + room, 0);
+        let mut encoder = BrotliEncoderStateStruct::new(std::mem::take(&mut self.memory));
+        encoder.params.quality = self.config.quality.min(11).into();
+        encoder.params.lgwin = self.config.window_bits.clamp(10, 24).into();
+        encoder.params.size_hint = payload.len();
+        let encoded = encoder.compress_stream(
+            BrotliEncoderOperation::BROTLI_OPERATION_FINISH,
+            &mut payload.len(),
+            payload,
+            &mut 0,
+            &mut room,
+            out,
+            &mut at,
+            &mut None,
+            &mut |_, _, _, _| (),
+        );
+        let smaller = encoded && encoder.is_finished();
+        BrotliEncoderDestroyInstance(&mut encoder);
+        self.memory = encoder.m8;
+        out.truncate(at);
+        smaller
+    }
 }
+
+/// Gives the encoder for each message the memory that it gave back after the last one: it asks for
+/// a megabyte, which to get from the system costs more than to compress a short message.
+#[derive(Default)]
+struct Memory {
+    system: StandardAlloc,
+    /// The tables of what was seen where.
+    tables: Vec<Cell<u32>>,
+}
+
+/// Blocks of memory that are kept.
+const TABLES_MAX: usize = 4;
+
+type Cell<T> = <StandardAlloc as Allocator<T>>::AllocatedMemory;
+
+impl Allocator<u32> for Memory {
+    type AllocatedMemory = Cell<u32>;
+
+    fn alloc_cell(&mut self, len: usize) -> Cell<u32> {
+        let fits = |table: &Cell<u32>| table.slice().len() == len;
+        let Some(index) = self.tables.iter().position(fits) else {
+            return self.system.alloc_cell(len);
+        };
+        let mut table = self.tables.swap_remove(index);
+        // The encoder counts on it.
+        table.slice_mut().fill(0);
+        table
+    }
+
+    fn free_cell(&mut self, cell: Cell<u32>) {
+        if !cell.slice().is_empty() && self.tables.len() < TABLES_MAX {
+            self.tables.push(cell);
+        }
+    }
+}
+
+macro_rules! from_system {
+    ($($cell:ty),* $(,)?) => {
+        $(impl Allocator<$cell> for Memory {
+            type AllocatedMemory = Cell<$cell>;
+
+            fn alloc_cell(&mut self, len: usize) -> Cell<$cell> {
+                self.system.alloc_cell(len)
+            }
+
+            fn free_cell(&mut self, _: Cell<$cell>) {}
+        })*
+    };
+}
+
+from_system!(
+    u8,
+    u16,
+    i32,
+    u64,
+    Command,
+    floatX,
+    v8,
+    s16,
+    PDF,
+    StaticCommand,
+    HistogramLiteral,
+    HistogramCommand,
+    HistogramDistance,
+    HistogramPair,
+    ContextType,
+    HuffmanTree,
+    ZopfliNode,
+);
+
+impl BrotliAlloc for Memory {}
 
 /// Why the payload of a binary frame was not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,25 +323,166 @@ pub fn select_protocol<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::sample::{LENGTHS, Random, json};
+
+    fn decoded(payload: &[u8], bytes_max: usize) -> Result<(Kind, Vec<u8>), BrotliError> {
+        let mut out = b"before".to_vec();
+        let result = decode(payload, &mut out, bytes_max);
+        assert!(out.starts_with(b"before"));
+        assert!(out.len() <= 6 + bytes_max.saturating_add(1));
+        result.map(|kind| (kind, out.split_off(6)))
+    }
 
     #[test]
-    fn a_message_comes_back_with_its_kind() {
+    fn messages_come_back_with_their_kind_and_the_limit_is_exact() {
+        for quality in 0..=11 {
+            let config = BrotliConfig {
+                quality,
+                ..BrotliConfig::default()
+            };
+            let mut encoder = BrotliEncoder::new(config);
+            let lengths = if quality < 10 {
+                &LENGTHS[1..]
+            } else {
+                &LENGTHS[1..3]
+            };
+            for (&len, kind) in lengths
+                .iter()
+                .zip([Kind::Text, Kind::Binary].into_iter().cycle())
+            {
+                let message = json(1, len);
+                let mut small = b"before".to_vec();
+                let encoded = encoder.encode(kind, &message, &mut small);
+                assert_eq!(encoded, Encoded::TaggedBinary);
+                let small = small.strip_prefix(b"before").expect("what was there stays");
+                assert!(small.len() < len / 2);
+                assert!(decoded(small, len) == Ok((kind, message)));
+                assert_eq!(decoded(small, len - 1), Err(BrotliError::TooBig));
+            }
+        }
+    }
+
+    #[test]
+    fn memory_that_was_used_before_changes_nothing() {
+        let mut random = Random::new(1);
+        for quality in [2, 3, 4, 5, 6, 9] {
+            let config = BrotliConfig {
+                quality,
+                ..BrotliConfig::default()
+            };
+            let mut used = BrotliEncoder::new(config);
+            for _ in 0..20 {
+                let len = 1400 + random.below(20_000);
+                let message = json(random.next(), len);
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                used.encode(Kind::Text, &message, &mut one);
+                BrotliEncoder::new(config).encode(Kind::Text, &message, &mut other);
+                assert!(one == other);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_short_or_does_not_shrink_stays() {
         let mut encoder = BrotliEncoder::new(BrotliConfig::default());
-        let text = b"{\"name\":\"keirin\"}".repeat(200);
-        for kind in [Kind::Text, Kind::Binary] {
-            let (mut small, mut back) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
+        let message = json(1, 1400);
+        assert_eq!(
+            encoder.encode(Kind::Text, &message[1..], &mut out),
+            Encoded::PlainText
+        );
+        assert!(out.is_empty());
+        assert_eq!(
+            encoder.encode(Kind::Text, &message, &mut out),
+            Encoded::TaggedBinary
+        );
+        assert_eq!(out[0], TAG_TEXT);
+
+        for noise in [
+            Random::new(1).bytes(5000),
+            message[1..].to_vec(),
+            Vec::new(),
+        ] {
+            out.clear();
             assert_eq!(
-                encoder.encode(kind, &text, &mut small),
+                encoder.encode(Kind::Binary, &noise, &mut out),
                 Encoded::TaggedBinary
             );
-            assert!(small.len() < 100);
-            assert_eq!(decode(&small, &mut back, text.len()), Ok(kind));
-            assert_eq!(back, text);
-            back.clear();
+            assert_eq!(out[0], TAG_RAW);
+            assert_eq!(out[1..], noise);
             assert_eq!(
-                decode(&small, &mut back, text.len() - 1),
-                Err(BrotliError::TooBig)
+                decoded(&out, noise.len()),
+                Ok((Kind::Binary, noise.clone()))
             );
+            let below = noise.len().checked_sub(1);
+            assert!(below.is_none_or(|max| decoded(&out, max) == Err(BrotliError::TooBig)));
+            out.clear();
+            assert_eq!(
+                encoder.encode(Kind::Text, &noise, &mut out),
+                Encoded::PlainText
+            );
+            assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_malformed() {
+        let mut encoder = BrotliEncoder::new(BrotliConfig::default());
+        let mut small = Vec::new();
+        let _ = encoder.encode(Kind::Text, &json(1, 2000), &mut small);
+        let corrupt =
+            |payload: &[u8]| assert_eq!(decoded(payload, 5000), Err(BrotliError::Corrupt));
+        corrupt(b"");
+        corrupt(&[3, 1, 2]);
+        corrupt(&[TAG_TEXT]);
+        corrupt(&[&small[..], b"more"].concat());
+        for end in 1..small.len() {
+            corrupt(&small[..end]);
+        }
+        // A window of 30 bits, which only the large form of the format has.
+        corrupt(&[TAG_BINARY, 0x11, 0x1e, 0x00]);
+
+        let latin = vec![0xe9; 2000];
+        small.clear();
+        let _ = encoder.encode(Kind::Text, &latin, &mut small);
+        assert_eq!(decoded(&small, 5000), Err(BrotliError::NotUtf8));
+        small[0] = TAG_BINARY;
+        assert_eq!(decoded(&small, 5000), Ok((Kind::Binary, latin)));
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let mut bomb = Vec::new();
+        let mut encoder = BrotliEncoder::new(BrotliConfig::default());
+        let _ = encoder.encode(Kind::Binary, &vec![0; 10 << 20], &mut bomb);
+        assert!(bomb.len() < 1000);
+        for bytes_max in [0, 1, 100_000] {
+            assert_eq!(decoded(&bomb, bytes_max), Err(BrotliError::TooBig));
+        }
+    }
+
+    #[test]
+    fn protocols() {
+        let cases = [
+            ("chat+br,chat", Some("chat"), Some(("chat+br", true))),
+            ("chat,chat+br", Some("chat"), Some(("chat+br", true))),
+            ("chat+br", Some("chat"), Some(("chat+br", true))),
+            ("chat,other+br", Some("chat"), Some(("chat", false))),
+            ("chat,br", Some("chat"), Some(("chat", false))),
+            ("chat,br", None, Some(("br", true))),
+            ("br", None, Some(("br", true))),
+            ("chat+br", None, None),
+            ("other", Some("chat"), None),
+            ("+br,xbr", None, None),
+            ("+br,xbr", Some("x"), None),
+            ("", None, None),
+        ];
+        for (offers, chosen, expected) in cases {
+            let offered = offers.split(',').map(str::as_bytes);
+            let selected = select_protocol(offered, chosen.map(str::as_bytes));
+            let selected = selected.map(|selected| (selected.name, selected.brotli));
+            let expected = expected.map(|(name, brotli)| (name.as_bytes(), brotli));
+            assert_eq!(selected, expected, "{offers} {chosen:?}");
         }
     }
 }

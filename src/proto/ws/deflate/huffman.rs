@@ -132,7 +132,7 @@ pub(super) fn codes(lengths: &[u8], codes: &mut [Code]) {
     for (code, &length) in codes.iter_mut().zip(lengths) {
         if length > 0 {
             let next = &mut next[usize::from(length) & 15];
-            code.bits = next.reverse_bits() >> (16 - length & 15);
+            code.bits = next.reverse_bits() >> ((16 - length) & 15);
             code.length = length;
             *next += 1;
         }

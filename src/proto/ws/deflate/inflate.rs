@@ -176,8 +176,8 @@ impl<const LEN: usize> Table<LEN> {
         true
     }
 
-    /// Walks through the words in their order, which is that of a number counted up from its highest
-    /// bit, as the table is indexed with the first bit of a word lowest.
+    /// Walks through the words in their order, which is that of a number counted up from its
+    /// highest bit, as the table is indexed with the first bit of a word lowest.
     fn fill(&mut self, sorted: &[u16], of_length: &[u16; 16], meanings: &[Entry], longest: u32) {
         let root_bits = self.root_bits;
         let mut symbols = sorted.iter();
@@ -387,11 +387,7 @@ impl Decoder {
         good.then_some(()).ok_or(InflateError::Corrupt)
     }
 
-    fn read_lengths(
-        &mut self,
-        input: &mut Input<'_>,
-        lengths: &mut [u8],
-    ) -> Result<(), InflateError> {
+    fn read_lengths(&self, input: &mut Input<'_>, lengths: &mut [u8]) -> Result<(), InflateError> {
         let mut at = 0;
         while at < lengths.len() {
             input.fill();
@@ -447,8 +443,8 @@ impl Decoder {
         repeated.then_some(false).ok_or(InflateError::Corrupt)
     }
 
-    /// Decodes symbols while there is enough in front of it that nothing can run out, and nothing is
-    /// wrong. True when the block has ended.
+    /// Decodes symbols while there is enough in front of it that nothing can run out, and nothing
+    /// is wrong. True when the block has ended.
     #[inline(always)]
     fn fast(&self, input: &mut Input<'_>, room: &mut Room<'_>) -> bool {
         while input.has_slack() && room.has_slack() {

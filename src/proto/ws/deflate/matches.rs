@@ -94,8 +94,8 @@ impl Finder {
         self.next = self.next.saturating_sub(count);
     }
 
-    /// Cuts `view[from..]` into sequences, with repetitions from all of the view that are no further
-    /// away than `1 << window_bits`. `literals` is how many bytes before `from` belong to
+    /// Cuts `view[from..]` into sequences, with repetitions from all of the view that are no
+    /// further away than `1 << window_bits`. `literals` is how many bytes before `from` belong to
     /// the first of them; returns how many are left at the end.
     pub(super) fn parse(
         &mut self,

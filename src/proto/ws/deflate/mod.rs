@@ -203,6 +203,11 @@ impl Compression {
         }
     }
 
+    /// What a socket's compressor remembers, to be given to [`deflate`](Self::deflate).
+    pub fn deflater(&self, window_bits: u8) -> Deflater {
+        Deflater::new(window_bits)
+    }
+
     /// Appends `payload`, compressed on its own, for every peer whose window has `window_bits` or
     /// more, from 8 to 15. The result is what stands in the frames of a message: without the last
     /// four bytes of the flush (RFC 7692 section 7.2.1).
