@@ -26,6 +26,8 @@ struct Naive {
     fragments: Option<(String, Vec<String>)>,
     /// It was ended in the middle of one: nothing more is sent but the Close frame.
     ended: bool,
+    /// Messages that it did not get, though no handler was told that they were dropped.
+    missing: i64,
     /// Something other than `end` ends it, so that it may get less.
     doomed: bool,
     closed: bool,
@@ -67,6 +69,7 @@ impl Model {
             expected: Vec::new(),
             fragments: None,
             ended: false,
+            missing: 0,
             doomed: false,
             closed: false,
         });
@@ -241,27 +244,28 @@ impl Model {
 
     /// Compares what a peer has got by now, from the first message on.
     pub(crate) fn compare(&mut self, number: usize, got: &[String], complete: bool) {
-        let socket = &self.sockets[number];
-        let same = match (socket.doomed || socket.closed && !socket.ended, complete) {
-            // What ends it otherwise may tell why by a Close frame.
-            (true, _) => {
-                let messages = got.len()
-                    - usize::from(got.last().is_some_and(|last| last.starts_with("close ")));
-                socket.expected.starts_with(&got[..messages])
-            }
-            (false, false) => socket.expected.starts_with(got),
-            (false, true) => socket.expected == got,
-        };
-        if !same {
-            let at = got
-                .iter()
-                .zip(&socket.expected)
-                .take_while(|(a, b)| a == b)
-                .count();
-            let expected = &socket.expected[at..];
-            let got = &got[at..];
-            self.faults
-                .push(format!("{number} from {at} on: {got:?}, not {expected:?}"));
+        let socket = &mut self.sockets[number];
+        let over = socket.doomed || socket.closed && !socket.ended;
+        // What ends it may tell why by a Close frame.
+        let closing = got.last().is_some_and(|last| last.starts_with("close "));
+        let messages = &got[..got.len() - usize::from(over && closing)];
+        let (mut missing, mut rest) = (0, socket.expected.iter());
+        let known = messages.iter().all(|text| {
+            let skipped = rest.by_ref().position(|other| other == text);
+            missing += skipped.unwrap_or(0);
+            skipped.is_some()
+        });
+        if complete && !over {
+            missing += rest.len();
+        }
+        socket.missing = missing as i64;
+        if !known {
+            let list = &socket.expected;
+            self.faults.push(format!("{number}: {got:?}, not {list:?}"));
+        }
+        let missing: i64 = self.sockets.iter().map(|socket| socket.missing).sum();
+        if missing > self.dropped_owed {
+            self.faults.push(format!("{number}: {missing} are missing"));
         }
     }
 

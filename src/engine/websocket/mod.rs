@@ -210,8 +210,8 @@ pub(super) struct Socket {
     pub(super) paused: bool,
     /// Something was queued of which the handler knows: it is told when that has drained.
     pub(super) wants_drain: bool,
-    /// Publishing leaves it out, for there is no room.
-    pub(super) is_full: bool,
+    /// What is published is written to it message by message.
+    pub(super) is_slow: bool,
     /// The peer has got published messages since its compressor was last used.
     pub(super) history_is_stale: bool,
 }

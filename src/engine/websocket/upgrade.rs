@@ -154,7 +154,7 @@ impl<U> State<U> {
             told: false,
             paused: false,
             wants_drain: false,
-            is_full: false,
+            is_slow: false,
             history_is_stale: false,
         };
         let deadline = socket.deadline(self.now);
