@@ -85,6 +85,7 @@ impl<U> State<U> {
                     conn.expect_drain();
                     self.set_write_deadline(id);
                 }
+                self.update_slow(id);
                 sent
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -94,6 +95,7 @@ impl<U> State<U> {
                 if !stalled {
                     self.set_write_deadline(id);
                 }
+                self.update_slow(id);
                 0
             }
             // The peer has reset the connection.
@@ -136,8 +138,8 @@ impl<U> State<U> {
             }
         }
         Self::reclaim_buffer(conn, &mut self.spare);
-        if conn.socket.as_ref().is_some_and(|socket| socket.is_full) {
-            self.update_full(id);
+        if conn.socket.as_ref().is_some_and(|socket| socket.is_slow) {
+            self.update_slow(id);
         }
         let Some(conn) = self.conns.get_mut(id) else {
             return;

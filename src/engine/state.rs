@@ -15,7 +15,7 @@ use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
 use crate::proto::ws::Workspace;
-use crate::pubsub::{Hub, Topics};
+use crate::pubsub::{Direct, Hub, Topics};
 use crate::util::out_buf::{OutBuf, Queue};
 use crate::util::slab::{Id, Slab};
 use crate::util::wheel::{Tick, Wheel};
@@ -130,6 +130,8 @@ pub(crate) struct State<U> {
     pub(super) hub: Arc<Hub>,
     /// Bytes of dropped messages whose handlers have not heard of them yet.
     pub(super) dropped_bytes: usize,
+    /// Scratch: what was just published, for slow sockets.
+    pub(super) direct: Vec<Direct>,
     pub(super) counters: Arc<Counters>,
     pub(super) log: LogQueue,
     pub(super) remote: Remote<U>,
@@ -181,6 +183,7 @@ impl<U> State<U> {
             topics: Topics::new(Arc::clone(&hub), worker),
             hub,
             dropped_bytes: 0,
+            direct: Vec::new(),
             counters,
             log: LogQueue::default(),
             remote,

@@ -34,7 +34,7 @@ pub use hub::BrokerCounts;
 pub(crate) use hub::{Full, Hub, Post};
 pub(crate) use message::Class;
 pub use message::{Message, Publication};
-pub(crate) use pending::{Dropped, Path};
+pub(crate) use pending::{Direct, Path};
 pub(crate) use subscriptions::Change;
 pub use topics::Published;
 pub(crate) use topics::Topics;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use super::{
-    Change, Class, Dropped, Filter, Full, Hub, Message, Path, Post, Publication, Published,
+    Change, Class, Direct, Filter, Full, Hub, Message, Path, Post, Publication, Published,
     TopicError, Topics,
 };
 use crate::util::slab::Id;
@@ -64,7 +64,7 @@ struct Sent {
 #[derive(Default)]
 struct Socket {
     generation: u32,
-    full: bool,
+    slow: bool,
     class: u8,
     subscriptions: BTreeSet<Subscription>,
     /// By number of message.
@@ -158,10 +158,10 @@ impl<'a> Run<'a> {
             9 => self.publish_from_outside(),
             10 => self.close(worker),
             11 => self.take_one(worker),
-            12 => self.toggle_full(worker),
+            12 => self.toggle_slow(worker),
             13 => drop(self.receive(worker)),
             14 => self.drain(worker),
-            _ => self.take_dropped(worker),
+            _ => self.take_direct(worker),
         }
     }
 
@@ -284,8 +284,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             published.matched += 1;
-            if socket.full {
-                published.dropped += 1;
+            if socket.slow {
                 let id = Id::new(slot as u32, worker as u8, socket.generation);
                 side.dropped.push((id, number));
             } else {
@@ -330,15 +329,15 @@ impl<'a> Run<'a> {
         true
     }
 
-    fn toggle_full(&mut self, worker: usize) {
+    fn toggle_slow(&mut self, worker: usize) {
         let slot = self.below(SOCKETS);
         let id = self.id(worker, slot);
         let socket = &mut self.sides[worker].sockets[slot];
-        // A socket that was never subscribed is not known, and never full.
+        // A socket that was never subscribed is not known, and never slow.
         let is_known = !socket.subscriptions.is_empty();
-        socket.full ^= is_known;
-        let full = socket.full;
-        self.topics[worker].set_full(id, full);
+        socket.slow ^= is_known;
+        let slow = socket.slow;
+        self.topics[worker].set_slow(id, slow);
     }
 
     fn take_one(&mut self, worker: usize) {
@@ -420,10 +419,10 @@ impl<'a> Run<'a> {
         assert!(bytes == expected, "{bytes:?} is not {expected:?}");
     }
 
-    fn take_dropped(&mut self, worker: usize) {
+    fn take_direct(&mut self, worker: usize) {
         let mut dropped = Vec::new();
-        assert_eq!(self.topics[worker].take_dropped(&mut dropped), 0);
-        let number = |dropped: &Dropped| (dropped.socket, number_of(&dropped.message));
+        self.topics[worker].take_direct(&mut dropped);
+        let number = |direct: &Direct| (direct.socket, number_of(&direct.message));
         let mut dropped: Vec<_> = dropped.iter().map(number).collect();
         let mut expected = std::mem::take(&mut self.sides[worker].dropped);
         // In order of publication; among the sockets of one publication in any.

@@ -35,7 +35,7 @@ const DRAINED: u32 = 1;
 const ROOTS: usize = 2;
 
 /// A subscriber's word is its node and these.
-const FULL: u32 = 1 << 31;
+const SLOW: u32 = 1 << 31;
 /// Left out for the rest of this publication.
 const HELD: u32 = 1 << 30;
 const NODE: u32 = HELD - 1;
@@ -47,9 +47,9 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path(u32);
 
-/// A message that did not go to a socket, which was over its limit.
+/// A message for a slow socket, which is to be written to it, or dropped, at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Dropped {
+pub(crate) struct Direct {
     pub(crate) socket: Id,
     pub(crate) message: Arc<Message>,
 }
@@ -106,7 +106,6 @@ struct Batch {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Spread {
     pub(super) matched: usize,
-    pub(super) dropped: usize,
 }
 
 impl Pending {
@@ -138,9 +137,9 @@ impl Pending {
         };
     }
 
-    pub(super) fn set_full(&mut self, subscriber: u32, full: bool) {
+    pub(super) fn set_slow(&mut self, subscriber: u32, slow: bool) {
         let word = &mut self.words[subscriber as usize];
-        *word = if full { *word | FULL } else { *word & !FULL };
+        *word = if slow { *word | SLOW } else { *word & !SLOW };
     }
 
     /// Begins a publication, which `except` is left out of.
@@ -165,8 +164,8 @@ impl Pending {
         let mut rest = members;
         while let Some(first) = rest.first() {
             let from = words[first.subscriber as usize];
-            let is_full = from & (FULL | HELD) == FULL;
-            let to = if is_full {
+            let is_slow = from & (SLOW | HELD) == SLOW;
+            let to = if is_slow {
                 Some(from | HELD)
             } else if from & HELD != 0 {
                 None
@@ -181,8 +180,7 @@ impl Pending {
             }
             spread.matched += alike;
             let taken = taken.iter().map(|member| member.subscriber);
-            if is_full {
-                spread.dropped += alike;
+            if is_slow {
                 held.extend(taken);
             } else if from == EMPTY {
                 dirty.extend(taken);
@@ -190,14 +188,14 @@ impl Pending {
         }
     }
 
-    /// Ends a publication; `dropped` gets the subscribers that were full.
-    pub(super) fn finish(&mut self, except: Option<u32>, mut dropped: impl FnMut(u32)) {
+    /// Ends a publication; `direct` gets the subscribers that are slow.
+    pub(super) fn finish(&mut self, except: Option<u32>, mut direct: impl FnMut(u32)) {
         if let Some(subscriber) = except {
             self.words[subscriber as usize] &= !HELD;
         }
         for subscriber in self.held.drain(..) {
             self.words[subscriber as usize] &= !HELD;
-            dropped(subscriber);
+            direct(subscriber);
         }
         self.trie.forget_unused_message();
     }

@@ -11,14 +11,9 @@ use std::sync::Arc;
 use super::filter::{Filter, TopicError, check_topic};
 use super::hub::Hub;
 use super::message::{Class, Draft, Message, Publication};
-use super::pending::{Dropped, Path, Pending, Spread};
+use super::pending::{Direct, Path, Pending, Spread};
 use super::subscriptions::{Change, Subscriptions};
 use crate::util::slab::Id;
-
-/// How many messages that were not delivered are remembered for the handlers, and how many bytes of
-/// them. Those beyond are only counted.
-const DROPPED_MAX: usize = 16 << 10;
-const DROPPED_BYTES_MAX: usize = 4 << 20;
 
 /// Whom a publication reached, as it looked when it was made.
 ///
@@ -49,9 +44,8 @@ pub(crate) struct Topics {
     pending: Pending,
     /// Scratch: the topics that a publication concerns.
     matching: Vec<u32>,
-    dropped: Vec<Dropped>,
-    dropped_bytes: usize,
-    dropped_unlisted: usize,
+    /// What the latest publication has for slow sockets.
+    direct: Vec<Direct>,
 }
 
 impl Topics {
@@ -62,14 +56,12 @@ impl Topics {
             subscriptions: Subscriptions::default(),
             pending: Pending::new(),
             matching: Vec::new(),
-            dropped: Vec::new(),
-            dropped_bytes: 0,
-            dropped_unlisted: 0,
+            direct: Vec::new(),
         }
     }
 
     /// Subscribes a socket; `None` if it is subscribed already. A socket that subscribes for the
-    /// first time counts as able to take more: see [`set_full`](Self::set_full).
+    /// first time counts as able to take more: see [`set_slow`](Self::set_slow).
     pub(crate) fn subscribe(&mut self, socket: Id, filter: Filter<'_>) -> Option<Change> {
         let subscriptions = &mut self.subscriptions;
         let subscriber = subscriptions.admit(socket);
@@ -184,37 +176,24 @@ impl Topics {
             let members = self.subscriptions.topic(topic).members();
             self.pending.spread(members, &mut spread);
         }
-        let room = DROPPED_MAX - self.dropped.len();
-        let room = if self.dropped_bytes < DROPPED_BYTES_MAX {
-            room
-        } else {
-            0
-        };
-        let listed = self.dropped.len();
         self.pending.finish(except, |subscriber| {
-            if self.dropped.len() - listed < room {
-                self.dropped.push(Dropped {
-                    socket: self.subscriptions.socket(subscriber),
-                    message: Arc::clone(message),
-                });
-            }
+            self.direct.push(Direct {
+                socket: self.subscriptions.socket(subscriber),
+                message: Arc::clone(message),
+            });
         });
-        let listed = self.dropped.len() - listed;
-        self.dropped_unlisted += spread.dropped - listed;
-        if listed > 0 {
-            self.dropped_bytes += message.payload().len();
-        }
         Published {
             matched: spread.matched,
-            dropped: spread.dropped,
+            dropped: 0,
         }
     }
 
-    /// Says whether a socket is over its limit of unsent bytes. While it is, nothing is kept for
-    /// it: what is published counts as dropped.
-    pub(crate) fn set_full(&mut self, socket: Id, full: bool) {
+    /// Says whether a socket is slow. While it is, nothing is kept for it: what is published is
+    /// handed out by [`take_direct`](Self::take_direct), since whether there is room for it can be
+    /// told at once.
+    pub(crate) fn set_slow(&mut self, socket: Id, slow: bool) {
         if let Some(subscriber) = self.subscriptions.subscriber(socket) {
-            self.pending.set_full(subscriber, full);
+            self.pending.set_slow(subscriber, slow);
         }
     }
 
@@ -261,13 +240,16 @@ impl Topics {
         self.pending.messages(path)
     }
 
-    /// Swaps the messages that did not go to full sockets with `into`, which must be empty. Of very
-    /// many, the latest are not listed; returns their number.
-    pub(crate) fn take_dropped(&mut self, into: &mut Vec<Dropped>) -> usize {
+    /// True when there is something for [`take_direct`](Self::take_direct).
+    pub(crate) fn has_direct(&self) -> bool {
+        !self.direct.is_empty()
+    }
+
+    /// Swaps what is to be written to slow sockets at once with `into`, which must be empty. To be
+    /// called after each publication and delivery. What they have pending goes before it.
+    pub(crate) fn take_direct(&mut self, into: &mut Vec<Direct>) {
         debug_assert!(into.is_empty());
-        std::mem::swap(&mut self.dropped, into);
-        self.dropped_bytes = 0;
-        std::mem::take(&mut self.dropped_unlisted)
+        std::mem::swap(&mut self.direct, into);
     }
 }
 
@@ -356,66 +338,32 @@ mod tests {
         assert_eq!(worker.publish("a", b"2"), (0, 0));
         let successor = Id::new(1, 0, 2);
         worker.subscribe(successor, "a");
-        worker.topics.set_full(socket(1), true);
+        worker.topics.set_slow(socket(1), true);
         assert_eq!(worker.publish("a", b"3"), (1, 0));
         worker.topics.close(socket(1), |_| panic!("it is closed"));
         assert_eq!(worker.drain(), [(successor, b"3".to_vec())]);
     }
 
     #[test]
-    fn a_full_socket_drops_until_it_is_not() {
+    fn what_is_published_to_a_slow_socket_is_handed_out_at_once() {
         let mut worker = Worker::new();
         worker.subscribe(socket(1), "a");
         let pattern = Filter::pattern("+").unwrap();
         worker.topics.subscribe(socket(1), pattern);
         worker.publish("a", b"1");
-        worker.topics.set_full(socket(1), true);
-        assert_eq!(
-            worker.publish("a", b"2"),
-            (1, 1),
-            "once, though it matches twice"
-        );
-        worker.topics.set_full(socket(1), false);
+        worker.topics.set_slow(socket(1), true);
+        assert!(!worker.topics.has_direct());
+        assert_eq!(worker.publish("a", b"2"), (1, 0));
+        assert!(worker.topics.has_direct());
+        worker.topics.set_slow(socket(1), false);
         assert_eq!(worker.publish("a", b"3"), (1, 0));
         assert_eq!(worker.drain(), [(socket(1), b"13".to_vec())]);
-        let mut dropped = Vec::new();
-        assert_eq!(worker.topics.take_dropped(&mut dropped), 0);
-        assert_eq!(dropped.len(), 1);
-        assert_eq!(dropped[0].socket, socket(1));
-        assert_eq!(dropped[0].message.payload(), b"2");
-    }
-
-    #[test]
-    fn the_list_of_what_was_dropped_is_bounded_by_its_length() {
-        let mut worker = Worker::new();
-        worker.subscribe(socket(1), "a");
-        worker.topics.set_full(socket(1), true);
-        let mut dropped = Vec::new();
-        for (count, unlisted) in [(DROPPED_MAX, 0), (DROPPED_MAX + 1, 1)] {
-            for _ in 0..count {
-                assert_eq!(worker.publish("a", b""), (1, 1));
-            }
-            assert_eq!(worker.topics.take_dropped(&mut dropped), unlisted);
-            assert_eq!(dropped.len(), DROPPED_MAX);
-            dropped.clear();
-        }
-    }
-
-    #[test]
-    fn the_list_of_what_was_dropped_is_bounded_by_its_bytes() {
-        let mut worker = Worker::new();
-        worker.subscribe(socket(1), "a");
-        worker.topics.set_full(socket(1), true);
-        let half = vec![0; DROPPED_BYTES_MAX / 2];
-        let mut dropped = Vec::new();
-        for (last, listed) in [(&half[1..], 3), (&half[..], 2)] {
-            for payload in [&half[..], last, &half[..]] {
-                worker.publish("a", payload);
-            }
-            assert_eq!(worker.topics.take_dropped(&mut dropped), 3 - listed);
-            assert_eq!(dropped.len(), listed);
-            dropped.clear();
-        }
+        let mut direct = Vec::new();
+        worker.topics.take_direct(&mut direct);
+        assert_eq!(direct.len(), 1, "once, though it matches twice");
+        assert_eq!(direct[0].socket, socket(1));
+        assert_eq!(direct[0].message.payload(), b"2");
+        assert!(!worker.topics.has_direct());
     }
 
     #[test]

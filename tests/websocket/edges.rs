@@ -129,7 +129,11 @@ fn a_header_that_announces_much_takes_no_memory() {
             begin.extend([0x37 ^ b'x'; 1]);
             send(&mut sim, client, begin);
             assert!(!sim.is_closed(client));
-            assert!(sim.buffered_bytes() <= (64 << 10) + 1, "{}", sim.buffered_bytes());
+            assert!(
+                sim.buffered_bytes() <= (64 << 10) + 1,
+                "{}",
+                sim.buffered_bytes()
+            );
             sim.reset(client);
             rest(&mut sim);
             assert_eq!(sim.buffered_bytes(), 0);
@@ -243,7 +247,11 @@ fn automatic_pings_do_not_pile_up_for_a_peer_that_does_not_read() {
     sim.set_window(client, 0);
     let _ = act(&mut sim, 0, |ws| ws.send_text("x"));
     sim.advance_ms(HOUR);
-    assert!(sim.buffered_bytes() <= (64 << 10) + 1, "{}", sim.buffered_bytes());
+    assert!(
+        sim.buffered_bytes() <= (64 << 10) + 1,
+        "{}",
+        sim.buffered_bytes()
+    );
     sim.set_window(client, usize::MAX);
     rest(&mut sim);
     let sent = frames(&mut sim, client);

@@ -210,8 +210,8 @@ pub(super) struct Socket {
     pub(super) paused: bool,
     /// Something was queued of which the handler knows: it is told when that has drained.
     pub(super) wants_drain: bool,
-    /// Publishing leaves it out, for there is no room.
-    pub(super) is_full: bool,
+    /// What is published is written to it message by message.
+    pub(super) is_slow: bool,
     /// The peer has got published messages since its compressor was last used.
     pub(super) history_is_stale: bool,
 }
@@ -235,6 +235,19 @@ impl Rare {
 impl Socket {
     fn fragments(&mut self) -> Option<&mut send::Fragments> {
         self.rare.as_mut()?.fragments.as_mut()
+    }
+
+    /// Whether a message is being sent in fragments.
+    fn is_fragmented(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.fragments.is_some())
+    }
+
+    /// Bytes that wait for the last of them.
+    fn held_bytes(&self) -> usize {
+        let fragments = self.rare.as_ref().and_then(|rare| rare.fragments.as_ref());
+        fragments.map_or(0, |fragments| fragments.held.len())
     }
 
     /// A message in fragments has begun.

@@ -9,9 +9,12 @@ use crate::engine::conn::Phase;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
-use crate::pubsub::{Filter, Path, Publication, Published};
+use crate::pubsub::{Direct, Filter, Path, Publication, Published};
 use crate::pubsub::{Message as SharedMessage, TopicError};
 use crate::util::slab::Id;
+
+/// What a published message that waits for the handler of dropped ones costs beside its bytes.
+pub(super) const DROPPED_COST_BYTES: usize = 64;
 
 impl<U> State<U> {
     /// Subscribes an open socket; false if it was subscribed already.
@@ -26,9 +29,9 @@ impl<U> State<U> {
         let changed = change.is_some();
         self.tell_subscription(id, change);
         if changed {
-            // A socket that subscribes for the first time is taken to have room.
-            let full = self.update_full(id.0);
-            self.topics.set_full(id.0, full);
+            // Its first subscription is how the topics come to know it.
+            self.update_slow(id.0);
+            self.topics.set_slow(id.0, self.is_slow(id.0));
         }
         Ok(changed)
     }
@@ -69,10 +72,13 @@ impl<U> State<U> {
         except: Option<SocketId>,
     ) -> Result<Published, Misuse> {
         let published = self.topics.publish(publication, except.map(|id| id.0));
-        let published = published.map_err(|_| self.misuse(Misuse::Topic))?;
+        let mut published = published.map_err(|_| self.misuse(Misuse::Topic))?;
         self.counters.published.bump();
         if let Some(error) = self.hub.take_broker_error() {
             self.record(Level::Warn, None, format!("the broker failed: {error}"));
+        }
+        if self.topics.has_direct() {
+            published.dropped += self.write_direct();
         }
         self.write_published_if_due();
         Ok(published)
@@ -81,6 +87,9 @@ impl<U> State<U> {
     /// Takes what another worker has published.
     pub(in crate::engine) fn deliver_published(&mut self, message: &Arc<SharedMessage>) {
         self.topics.deliver(message);
+        if self.topics.has_direct() {
+            self.write_direct();
+        }
         self.write_published_if_due();
     }
 
@@ -121,7 +130,6 @@ impl<U> State<U> {
         while let Some((id, path)) = self.topics.next_pending() {
             self.write_path(id, path);
         }
-        self.tell_dropped();
     }
 
     /// Writes what was published to one socket, before something is sent to it directly.
@@ -159,18 +167,14 @@ impl<U> State<U> {
         let bytes = topics.bytes(path, class, |message, class| {
             encode_published(&mut settings.codec, message, class)
         });
-        socket.history_is_stale = true;
-        if let Some(fragments) = socket.fragments() {
-            fragments.held.extend_from_slice(bytes);
+        if socket.is_slow {
+            let messages: Vec<Arc<SharedMessage>> = topics.messages(path).cloned().collect();
+            for message in messages {
+                self.write_or_drop(id, &message);
+            }
             return;
         }
-        if conn.blocked {
-            let room = settings.config.backpressure_bytes_max;
-            let queue = settings.config.backpressure == Backpressure::Queue;
-            if !queue && conn.out.len() + bytes.len() > room {
-                return self.write_what_fits(id, path);
-            }
-        }
+        socket.history_is_stale = true;
         let idle = !conn.blocked && conn.out.is_empty() && *driven != Some(id);
         let sent = if idle {
             match conn.transport.send(bytes, b"") {
@@ -191,77 +195,89 @@ impl<U> State<U> {
             conn.blocked = true;
             socket.wants_drain = true;
             self.set_write_deadline(id);
-        } else if conn.blocked {
-            socket.wants_drain = true;
         } else {
             self.push_dirty(id);
         }
-        self.update_full(id);
+        self.update_slow(id);
     }
 
-    /// Message by message, as long as there is room; the others are dropped.
+    /// Writes to slow sockets what was just published; returns how many do not get it.
     #[cold]
-    fn write_what_fits(&mut self, id: Id, path: Path) {
-        let messages: Vec<Arc<SharedMessage>> = self.topics.messages(path).cloned().collect();
-        for message in messages {
-            let Some(conn) = self.conns.get_mut(id) else {
-                return;
-            };
-            let Some(socket) = &mut conn.socket else {
-                return;
-            };
-            let settings = &mut self.socket_settings[socket.behaviour as usize];
-            let bytes = message.form(socket.class, |message, class| {
-                encode_published(&mut settings.codec, message, class)
-            });
-            if conn.out.len() + bytes.len() <= settings.config.backpressure_bytes_max {
-                conn.out.tail().extend_from_slice(bytes);
-                continue;
-            }
-            if settings.config.backpressure == Backpressure::Close {
-                return self.end_slow(id);
-            }
-            self.counters.messages_dropped.bump();
-            if settings.hears_dropped {
-                let news = SocketNews::Dropped(Dropped::Published(message));
-                self.notices.push_back(Notice::Socket(SocketId(id), news));
-            }
+    fn write_direct(&mut self) -> usize {
+        let mut direct = std::mem::take(&mut self.direct);
+        self.topics.take_direct(&mut direct);
+        let mut dropped = 0;
+        for Direct { socket, message } in direct.drain(..) {
+            self.write_pending(socket);
+            dropped += usize::from(!self.write_or_drop(socket, &message));
         }
-        self.update_full(id);
+        self.direct = direct;
+        dropped
     }
 
-    /// Whether publishing is to leave a socket out until it has drained.
-    pub(in crate::engine) fn update_full(&mut self, id: Id) -> bool {
+    /// Writes a message to a slow socket if there is room for it; otherwise its policy applies.
+    #[cold]
+    fn write_or_drop(&mut self, id: Id, message: &Arc<SharedMessage>) -> bool {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
         };
         let Some(socket) = &mut conn.socket else {
             return false;
         };
-        let config = &self.socket_settings[socket.behaviour as usize].config;
-        let full = config.backpressure == Backpressure::Drop
-            && conn.blocked
-            && conn.out.len() >= config.backpressure_bytes_max;
-        if full != socket.is_full {
-            socket.is_full = full;
-            self.topics.set_full(id, full);
+        if conn.phase != Phase::Open {
+            return false;
         }
-        full
+        let settings = &mut self.socket_settings[socket.behaviour as usize];
+        let bytes = message.form(socket.class, |message, class| {
+            encode_published(&mut settings.codec, message, class)
+        });
+        let config = &settings.config;
+        let held = socket.held_bytes();
+        let waiting = conn.out.len() + held;
+        let fits = waiting == 0 || waiting + bytes.len() <= config.backpressure_bytes_max;
+        socket.wants_drain |= conn.blocked;
+        if fits || config.backpressure == Backpressure::Queue {
+            socket.history_is_stale = true;
+            if let Some(fragments) = socket.fragments() {
+                fragments.held.extend_from_slice(bytes);
+            } else {
+                Self::lend_buffer_to(&mut conn.out, &mut self.spare);
+                conn.out.tail().extend_from_slice(bytes);
+                self.push_dirty(id);
+            }
+            return true;
+        }
+        if config.backpressure == Backpressure::Close {
+            self.end_slow(id);
+            return false;
+        }
+        self.counters.messages_dropped.bump();
+        if settings.hears_dropped && self.dropped_bytes <= config.backpressure_bytes_max {
+            self.dropped_bytes += DROPPED_COST_BYTES + message.payload().len();
+            let news = SocketNews::Dropped(Dropped::Published(Arc::clone(message)));
+            self.notices.push_back(Notice::Socket(SocketId(id), news));
+        }
+        false
     }
 
-    /// What did not go to sockets that are full.
-    fn tell_dropped(&mut self) {
-        let mut dropped = Vec::new();
-        let unlisted = self.topics.take_dropped(&mut dropped);
-        let count = unlisted + dropped.len();
-        self.counters.messages_dropped.add(count as u64);
-        for crate::pubsub::Dropped { socket, message } in dropped {
-            let id = SocketId(socket);
-            let behaviour = self.behaviour_of(id);
-            if behaviour.is_some_and(|index| self.socket_settings[index].hears_dropped) {
-                let news = SocketNews::Dropped(Dropped::Published(message));
-                self.notices.push_back(Notice::Socket(id, news));
-            }
+    /// Whether what is published has to be written to a socket message by message: while its peer
+    /// does not read, and while other messages have to wait for the last fragment of one.
+    fn is_slow(&self, id: Id) -> bool {
+        self.conns.get(id).is_some_and(|conn| {
+            let socket = conn.socket.as_ref();
+            socket.is_some_and(|socket| conn.blocked || socket.is_fragmented())
+        })
+    }
+
+    /// Tells the topics of a change to that.
+    pub(in crate::engine) fn update_slow(&mut self, id: Id) {
+        let slow = self.is_slow(id);
+        let conn = self.conns.get_mut(id);
+        if let Some(socket) = conn.and_then(|conn| conn.socket.as_mut())
+            && socket.is_slow != slow
+        {
+            socket.is_slow = slow;
+            self.topics.set_slow(id, slow);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use super::codec::untag;
+use super::pubsub::DROPPED_COST_BYTES;
 use super::{
     CloseCause, Dropped, Ending, Message, SocketEvent, SocketId, SocketNews, SocketSettings,
     Subscription,
@@ -109,15 +110,13 @@ impl<S: Service> Worker<S> {
             }
             SocketNews::Dropped(dropped) => {
                 let (kind, payload) = match &dropped {
-                    Dropped::Direct(kind, payload) => {
-                        self.state.dropped_bytes -= payload.len();
-                        (*kind, &**payload)
-                    }
+                    Dropped::Direct(kind, payload) => (*kind, &**payload),
                     Dropped::Published(message) if message.is_text() => {
                         (Kind::Text, message.payload())
                     }
                     Dropped::Published(message) => (Kind::Binary, message.payload()),
                 };
+                self.state.dropped_bytes -= DROPPED_COST_BYTES + payload.len();
                 if let Ok(message) = Message::new(kind, payload)
                     && self.state.is_open(id)
                 {

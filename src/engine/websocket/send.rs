@@ -1,6 +1,7 @@
 //! Output of WebSockets. Nothing here calls user code (AI-1).
 
 use super::codec::{Outgoing, encode_published};
+use super::pubsub::DROPPED_COST_BYTES;
 use super::{Dropped, Message, SocketId, SocketNews, SocketSettings};
 use crate::config::Backpressure;
 use crate::engine::answer::Sent;
@@ -219,6 +220,7 @@ impl<U> State<U> {
             }
             None => None,
         };
+        self.update_slow(id.0);
         let tagged = opcode == Opcode::Binary && self.class_of(id) == Some(Class::BROTLI);
         let sent = if tagged {
             let piece = [&[TAG_RAW], piece.bytes()].concat();
@@ -268,10 +270,7 @@ impl<U> State<U> {
             return false;
         };
         let config = &self.socket_settings[socket.behaviour as usize].config;
-        let held = match &socket.rare {
-            Some(rare) => rare.fragments.as_ref().map_or(0, |f| f.held.len()),
-            None => 0,
-        };
+        let held = socket.held_bytes();
         config.backpressure == Backpressure::Queue
             || conn.out.len() + held + bytes + HEADER_BYTES_MAX <= config.backpressure_bytes_max
     }
@@ -280,9 +279,12 @@ impl<U> State<U> {
     #[cold]
     fn drop_message(&mut self, id: SocketId, message: Message<'_>) -> Sent {
         self.counters.messages_dropped.bump();
-        let Some(socket) = self.conns.get(id.0).and_then(|conn| conn.socket.as_ref()) else {
+        let conn = self.conns.get_mut(id.0);
+        let Some(socket) = conn.and_then(|conn| conn.socket.as_mut()) else {
             return Sent::Closed;
         };
+        // Its sender waits for that now.
+        socket.wants_drain = true;
         let SocketSettings {
             config,
             hears_dropped,
@@ -294,9 +296,8 @@ impl<U> State<U> {
         }
         let bytes = message.bytes();
         // Copies that wait for their handler have a bound as well.
-        let room = self.dropped_bytes + bytes.len() <= config.backpressure_bytes_max;
-        if *hears_dropped && room {
-            self.dropped_bytes += bytes.len();
+        if *hears_dropped && self.dropped_bytes <= config.backpressure_bytes_max {
+            self.dropped_bytes += DROPPED_COST_BYTES + bytes.len();
             let news = SocketNews::Dropped(Dropped::Direct(message.kind(), bytes.into()));
             self.notices.push_back(Notice::Socket(id, news));
         }
@@ -346,9 +347,7 @@ impl<U> State<U> {
                 if let Some(socket) = &mut conn.socket {
                     socket.wants_drain = true;
                 }
-                let queued = conn.out.len();
-                self.update_full(id);
-                Sent::Queued(queued)
+                Sent::Queued(conn.out.len())
             }
             Some(_) => Sent::Sent,
             None => Sent::Closed,

@@ -161,7 +161,7 @@ impl<U> State<U> {
             told: false,
             paused: false,
             wants_drain: false,
-            is_full: false,
+            is_slow: false,
             history_is_stale: false,
         };
         socket.set_end(expires, self.now);
