@@ -163,6 +163,11 @@ fn a_broker_that_fails_or_panics_is_counted_and_breaks_nothing() {
         assert_eq!((counts.published, counts.failed), (0, calls));
         assert!(calls >= 200, "{calls}");
         assert_eq!(server.handle.counts().panics, 0, "those are the app's");
+        let records = server.records.lock().unwrap();
+        let told = records
+            .iter()
+            .any(|text| text.contains("the broker failed"));
+        assert!(told, "{records:?}");
     }
 }
 

@@ -330,10 +330,10 @@ fn the_limit_of_a_message_holds_for_what_it_decompresses_to() {
 fn an_idle_socket_with_shared_compression_owns_no_memory() {
     let mut talk = Talk::new(shared());
     let mut lines: Vec<Line> = (0..50).map(|_| talk.offer(OFFER)).collect();
-    for n in 0..50 {
+    for (n, line) in lines.iter_mut().enumerate() {
         let message = prose(5000, n as u64);
-        let frame = talk.echo(&mut lines[n], TEXT, message.as_bytes());
-        assert_eq!(lines[n].open(&frame), message.as_bytes());
+        let frame = talk.echo(line, TEXT, message.as_bytes());
+        assert_eq!(line.open(&frame), message.as_bytes());
     }
     talk.sim
         .with_cx(|cx| cx.publish("t", Message::Text(&prose(5000, 0))).unwrap());

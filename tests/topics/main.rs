@@ -16,6 +16,7 @@ mod patterns;
 mod random;
 mod script;
 mod servers;
+mod slow_codecs;
 mod support;
 mod talk;
 mod world;

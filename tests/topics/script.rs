@@ -19,9 +19,9 @@ pub(crate) enum Op {
     End(usize, u16),
     Close(usize),
     /// After the callback.
-    Later(Vec<Op>),
+    Later(Vec<Self>),
     /// From a timer.
-    After(u64, Vec<Op>),
+    After(u64, Vec<Self>),
 }
 
 /// A topic, or a pattern.

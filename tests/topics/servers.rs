@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) struct Running {
     pub(crate) handle: ServerHandle,
     address: SocketAddr,
     thread: Option<JoinHandle<keirin::Result<()>>>,
+    pub(crate) records: Arc<Mutex<Vec<String>>>,
 }
 
 /// `+topic` and `-topic` subscribe and unsubscribe, `=text` comes back, and the text behind
@@ -49,11 +51,16 @@ fn obey(app: &mut App) {
 }
 
 pub(crate) fn start(workers: usize, broker: Option<Box<dyn FnOnce(Server) -> Server>>) -> Running {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&records);
     let mut server = Server::new(obey).workers(workers);
     if let Some(link) = broker {
         server = link(server);
     }
-    let server = server.on_log(|_| ()).listen("127.0.0.1:0").unwrap();
+    let server = server
+        .on_log(move |record| log.lock().unwrap().push(record.message.clone()))
+        .listen("127.0.0.1:0")
+        .unwrap();
     let address = match server.addresses().remove(0) {
         ListenAddress::Tcp(address) => address,
         other => panic!("{other:?}"),
@@ -62,6 +69,7 @@ pub(crate) fn start(workers: usize, broker: Option<Box<dyn FnOnce(Server) -> Ser
         handle: server.handle(),
         address,
         thread: Some(thread::spawn(|| server.run())),
+        records,
     }
 }
 
