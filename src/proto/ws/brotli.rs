@@ -342,7 +342,7 @@ mod tests {
             };
             let mut encoder = BrotliEncoder::new(config);
             let lengths = if quality < 10 {
-                &LENGTHS[1..]
+                &LENGTHS[1..4]
             } else {
                 &LENGTHS[1..3]
             };
