@@ -175,7 +175,8 @@ fn memory_stays_within_the_limit_when_nobody_reads() {
         let ops = vec![announce("t", &text); count];
         room.act(ops);
         let buffered = room.sim.buffered_bytes();
-        assert!(buffered <= SOCKETS * LIMIT + (64 << 10), "{buffered}");
+        // A buffer doubles as it grows.
+        assert!(buffered <= 2 * SOCKETS * LIMIT + (64 << 10), "{buffered}");
         let dropped = room.sim.counts().messages_dropped as usize;
         let said = room.with_cx(|cx| {
             let published = &cx.state().published;

@@ -112,6 +112,8 @@ impl<U> State<U> {
         if std::mem::replace(&mut socket.left, true) {
             return;
         }
+        // A message that was begun is not completed, and what waits for its end is not sent.
+        socket.end_fragments();
         self.disturbed = true;
         self.counters.sockets_open.drop_one();
         self.end_subscriptions(SocketId(id));
