@@ -82,3 +82,8 @@ pub use {app::fuzz_router, pubsub::fuzz_topics};
 /// What fallible calls of this crate return.
 #[cfg(feature = "net")]
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The code in the README is compiled along with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

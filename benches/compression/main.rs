@@ -10,7 +10,8 @@
 
 use std::time::Instant;
 
-use keirin::proto::ws::brotli::{self, BrotliConfig, BrotliEncoder, Kind};
+use keirin::proto::ws::Kind;
+use keirin::proto::ws::brotli::{self, BrotliConfig, BrotliEncoder};
 use keirin::proto::ws::deflate::{Compression, Deflater, Inflater};
 use keirin::testing::sample::{LENGTHS, json};
 

@@ -41,7 +41,7 @@ fn read(mut bytes: &mut [u8], workspace: &mut Workspace) -> usize {
             .next(bytes, workspace, &LIMITS)
             .expect("well formed");
         let used = step.used;
-        if let Some(Event::Message { payload, .. }) = step.event {
+        if let Some((_, _, payload)) = step.event.and_then(|event| event.message()) {
             payload_bytes += black_box(payload).len();
         }
         bytes = &mut bytes[used..];

@@ -99,18 +99,13 @@ fn read<'a>(input: impl Iterator<Item = &'a [u8]>, role: Role, agreed: bool) -> 
 
 fn check_event(event: Event<'_>) -> (String, Vec<u8>) {
     const { assert!(LIMITS.message_cost_max > FRAGMENT_COST) };
+    if let Some((kind, compressed, payload)) = event.message() {
+        assert!(payload.len() <= LIMITS.message_bytes_max);
+        assert_eq!(str::from_utf8(payload).is_ok(), utf8::is_valid(payload));
+        return (format!("{kind:?} {compressed}"), payload.to_vec());
+    }
     match event {
-        Event::Message {
-            kind,
-            compressed,
-            payload,
-        } => {
-            assert!(payload.len() <= LIMITS.message_bytes_max);
-            let text = kind == Kind::Text && !compressed;
-            assert!(!text || str::from_utf8(payload).is_ok());
-            assert_eq!(str::from_utf8(payload).is_ok(), utf8::is_valid(payload));
-            (format!("{kind:?} {compressed}"), payload.to_vec())
-        }
+        Event::Text(_) | Event::Binary(_) | Event::Compressed(..) => unreachable!("seen to"),
         Event::Ping(payload) => ("ping".to_owned(), payload.to_vec()),
         Event::Pong(payload) => ("pong".to_owned(), payload.to_vec()),
         Event::Close(None) => ("close".to_owned(), Vec::new()),

@@ -67,10 +67,11 @@ impl<U: 'static> Response<'_, U> {
     /// Answers 101, with the headers that were added so far, and makes the connection a WebSocket
     /// with `data`. Its open handler is called next.
     ///
-    /// A client that offers permessage-deflate, or the chosen subprotocol with `+br` behind it, gets
-    /// it if the sockets are configured so.
+    /// A client that offers permessage-deflate, or the chosen subprotocol with `+br` behind it,
+    /// gets it if the sockets are configured so.
     ///
-    /// Instead the answer is 400 for a malformed offer of extensions, 503 when the server is stopping, and 500 when a header was refused.
+    /// Instead the answer is 400 for a malformed offer of extensions, 503 when the server is
+    /// stopping, and 500 when a header was refused.
     pub fn upgrade<D: 'static>(self, sockets: Sockets<D>, handshake: Handshake, data: D) -> Reply {
         let upgrade = Upgrade {
             accept: handshake.accept,

@@ -250,7 +250,9 @@ fn ms(duration: Duration) -> u32 {
 pub struct WebSocket<'a, D, U = ()> {
     /// What the upgrade has put there.
     pub data: &'a mut D,
-    socket: Socket<'a, U>,
+    /// The socket itself, for a call that is given something of the data:
+    /// `ws.socket.publish(&ws.data.room, message)`.
+    pub socket: Socket<'a, U>,
 }
 
 impl<'a, D, U> Deref for WebSocket<'a, D, U> {

@@ -92,8 +92,8 @@ impl WebSocketConfigBuilder {
 
     /// Agrees to permessage-deflate (RFC 7692) with clients that offer it. Default: no.
     ///
-    /// Where secrets stand beside what others can influence, compression lets the length of messages
-    /// tell of them: see [`Socket::send_uncompressed`](crate::Socket::send_uncompressed).
+    /// Where secrets stand beside what others can influence, compression lets the length of
+    /// messages tell of them: see [`Socket::send_uncompressed`](crate::Socket::send_uncompressed).
     pub fn deflate(mut self, deflate: DeflateConfig) -> Self {
         self.config.deflate = Some(deflate);
         self

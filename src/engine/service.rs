@@ -35,8 +35,8 @@ pub(crate) trait Service: 'static {
         message: Message<'_>,
     );
 
-    /// Something has happened to a WebSocket of the kind `behaviour`, whose data is out of the state
-    /// for as long as this takes.
+    /// Something has happened to a WebSocket of the kind `behaviour`, whose data is out of the
+    /// state for as long as this takes.
     fn socket(
         &self,
         state: &mut State<Self::User>,

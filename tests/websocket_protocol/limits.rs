@@ -123,7 +123,7 @@ fn what_a_header_announces() {
     loop {
         let step = receiver.next(&mut bytes, &mut workspace, &LARGE).unwrap();
         match step.event {
-            Some(Event::Message { payload, .. }) => {
+            Some(Event::Binary(payload)) => {
                 assert_eq!(payload.len(), 16 << 20);
                 return;
             }

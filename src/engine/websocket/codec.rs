@@ -111,7 +111,7 @@ impl Codec {
             return Wire::uncompressed(kind, payload, scratch);
         }
         if let (Class::BROTLI, Some(encoder)) = (class, &mut self.brotli) {
-            return match encoder.encode(kind.into(), payload, scratch) {
+            return match encoder.encode(kind, payload, scratch) {
                 Encoded::PlainText => Wire {
                     opcode: opcode(kind),
                     compressed: false,
@@ -170,29 +170,10 @@ impl Codec {
     }
 }
 
-impl From<Kind> for brotli::Kind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Text => Self::Text,
-            Kind::Binary => Self::Binary,
-        }
-    }
-}
-
-impl From<brotli::Kind> for Kind {
-    fn from(kind: brotli::Kind) -> Self {
-        match kind {
-            brotli::Kind::Text => Self::Text,
-            brotli::Kind::Binary => Self::Binary,
-        }
-    }
-}
-
 /// Takes the tag off a binary message, and decompresses what is behind it.
 pub(super) fn untag(tagged: &[u8], out: &mut Vec<u8>, bytes_max: usize) -> Result<Kind, WsError> {
     use brotli::BrotliError as E;
-    let decoded = brotli::decode(tagged, out, bytes_max).map(Into::into);
-    decoded.map_err(|error| match error {
+    brotli::decode(tagged, out, bytes_max).map_err(|error| match error {
         E::TooBig => WsError::MessageTooBig,
         E::Corrupt => WsError::Compression,
         E::NotUtf8 => WsError::Utf8,

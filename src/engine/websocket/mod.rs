@@ -84,7 +84,8 @@ pub enum CloseCause {
     IdleTimeout,
     /// The socket was open for `lifetime_ms`.
     Lifetime,
-    /// More was waiting for a slow reader than `backpressure_bytes_max`, and the policy is to close.
+    /// More was waiting for a slow reader than `backpressure_bytes_max`, where the policy is to
+    /// close.
     Backpressure,
     /// The peer has read nothing for `write_stall_timeout_ms`.
     WriteStall,

@@ -202,11 +202,20 @@ impl Feeding {
             self.at += step.used;
             let handled = match step.event {
                 None => return,
-                Some(Event::Message {
-                    kind,
-                    compressed,
-                    payload,
-                }) => self.message(service, state, (kind, compressed, payload), inflated),
+                Some(Event::Text(text)) => {
+                    self.message(service, state, Message::Text(text));
+                    Ok(())
+                }
+                Some(Event::Binary(bytes)) if !self.lent.tagged => {
+                    self.message(service, state, Message::Binary(bytes));
+                    Ok(())
+                }
+                Some(Event::Binary(bytes)) => {
+                    self.encoded(service, state, (Kind::Binary, false, bytes), inflated)
+                }
+                Some(Event::Compressed(kind, bytes)) => {
+                    self.encoded(service, state, (kind, true, bytes), inflated)
+                }
                 Some(event) => self.control(service, state, &event),
             };
             if let Err(error) = handled {
@@ -242,20 +251,26 @@ impl Feeding {
         &mut self,
         service: &S,
         state: &mut State<S::User>,
+        message: Message<'_>,
+    ) {
+        if let Some(data) = self.lent.data.as_mut().filter(|_| !self.lent.closing) {
+            state.counters.messages_received.bump();
+            service.socket_message(state, self.id, self.lent.behaviour, &mut **data, message);
+        }
+    }
+
+    /// A message that is compressed, or carries a tag.
+    fn encoded<S: Service>(
+        &mut self,
+        service: &S,
+        state: &mut State<S::User>,
         (kind, compressed, payload): (Kind, bool, &[u8]),
         inflated: &mut Vec<u8>,
     ) -> Result<(), WsError> {
-        let Some(data) = self.lent.data.as_mut().filter(|_| !self.lent.closing) else {
-            return Ok(());
-        };
-        let (kind, payload) = if compressed || (self.lent.tagged && kind == Kind::Binary) {
-            state.decode(self.id.0, kind, compressed, payload, inflated)?
-        } else {
-            (kind, payload)
-        };
-        let message = Message::new(kind, payload)?;
-        state.counters.messages_received.bump();
-        service.socket_message(state, self.id, self.lent.behaviour, &mut **data, message);
+        if !self.lent.closing {
+            let (kind, payload) = state.decode(self.id.0, kind, compressed, payload, inflated)?;
+            self.message(service, state, Message::new(kind, payload)?);
+        }
         Ok(())
     }
 
@@ -277,7 +292,7 @@ impl Feeding {
                 SocketEvent::Ping(payload)
             }
             Event::Pong(payload) => SocketEvent::Pong(payload),
-            Event::Message { .. } => return Ok(()),
+            Event::Text(_) | Event::Binary(_) | Event::Compressed(..) => return Ok(()),
         };
         if let Some(data) = &mut self.lent.data {
             service.socket(state, id, self.lent.behaviour, &mut **data, event);

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use super::message::Kind;
 use brotli::enc::cluster::HistogramPair;
 use brotli::enc::command::Command;
 use brotli::enc::encode::{
@@ -48,15 +49,6 @@ impl Default for BrotliConfig {
             threshold_bytes: 1400,
         }
     }
-}
-
-/// What a message is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8.
-    Text,
-    /// Any bytes.
-    Binary,
 }
 
 /// How a message goes out.

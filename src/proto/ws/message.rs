@@ -61,21 +61,39 @@ impl Workspace {
 /// What came out of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A whole message.
-    Message {
-        /// What it is. Text is valid, unless it is compressed.
-        kind: Kind,
-        /// Whether the payload is still compressed (RFC 7692).
-        compressed: bool,
-        /// Its bytes, unmasked.
-        payload: &'a mut [u8],
-    },
+    /// A whole text message.
+    Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A whole message that is still compressed (RFC 7692): text in it has not been checked.
+    Compressed(Kind, &'a [u8]),
     /// To be answered with a Pong of the same payload, at most 125 bytes (section 5.5.2).
     Ping(&'a [u8]),
     /// Asked for or not (section 5.5.3).
     Pong(&'a [u8]),
     /// The status code and the reason, if there are any. Nothing behind it is to be read.
     Close(Option<(u16, &'a str)>),
+}
+
+impl<'a> Event<'a> {
+    #[inline]
+    fn new(kind: Kind, compressed: bool, payload: &'a [u8]) -> Result<Self, WsError> {
+        match kind {
+            _ if compressed => Ok(Self::Compressed(kind, payload)),
+            Kind::Binary => Ok(Self::Binary(payload)),
+            Kind::Text => utf8::text(payload).map(Self::Text).ok_or(WsError::Utf8),
+        }
+    }
+
+    /// The kind of a message, whether it is compressed, and its bytes.
+    pub fn message(&self) -> Option<(Kind, bool, &'a [u8])> {
+        match *self {
+            Self::Text(text) => Some((Kind::Text, false, text.as_bytes())),
+            Self::Binary(bytes) => Some((Kind::Binary, false, bytes)),
+            Self::Compressed(kind, bytes) => Some((kind, true, bytes)),
+            _ => None,
+        }
+    }
 }
 
 /// How far a receiver came.
@@ -178,18 +196,12 @@ impl Receiver {
             return self.piece_together(bytes, workspace, limits);
         }
         let payload = &mut bytes[start..end];
-        let ascii = unmask(payload, header.mask, 0);
-        let is_text = kind == Kind::Text && !header.rsv1;
-        if is_text && !ascii && !utf8::is_valid(payload) {
-            return Err(WsError::Utf8);
+        if let Some(mask) = header.mask {
+            mask::apply(payload, mask, 0);
         }
         Ok(Step {
             used: end,
-            event: Some(Event::Message {
-                kind,
-                compressed: header.rsv1,
-                payload,
-            }),
+            event: Some(Event::new(kind, header.rsv1, payload)?),
         })
     }
 
@@ -372,15 +384,9 @@ impl Assembly {
         self.buffer.reserve_exact(count + ahead);
     }
 
-    fn finish(&mut self) -> Result<Event<'_>, WsError> {
-        if !self.text.is_complete() {
-            return Err(WsError::Utf8);
-        }
-        Ok(Event::Message {
-            kind: self.kind,
-            compressed: self.compressed,
-            payload: &mut self.buffer,
-        })
+    fn finish(&self) -> Result<Event<'_>, WsError> {
+        // Its text has been checked as it arrived, but for its end; this gives it its type as well.
+        Event::new(self.kind, self.compressed, &self.buffer)
     }
 }
 
