@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use keirin::proto::ws::frame::{encode_frame, encode_masked};
-use keirin::proto::ws::{Event, MessageLimits, Opcode, Receiver, Role, Workspace, mask};
+use keirin::proto::ws::{MessageLimits, Opcode, Receiver, Role, Workspace, mask};
 
 const LIMITS: MessageLimits = MessageLimits {
     message_bytes_max: 16 << 20,
