@@ -345,3 +345,23 @@ fn what_waits_for_the_last_fragment_has_the_same_limit() {
         assert_eq!(room.sim.buffered_bytes(), 0);
     }
 }
+
+#[test]
+fn a_socket_that_becomes_slow_between_two_publishes_gets_them_in_order() {
+    let mut room = idle_room(config(Backpressure::Drop));
+    let script = |number: usize, text: &str| (number, vec![publish(number, "t", text)]);
+    room.with_cx(|cx| {
+        let scripts = [script(1, "1"), script(2, "2")];
+        cx.state_mut().scripts.extend(scripts);
+    });
+    // All in one turn, and the Pong is what finds the window closed.
+    let run = frames::client(0x81, b"run");
+    room.sim.send(room.client(1), &run);
+    room.sim.send(room.client(0), &frames::client(0x89, b""));
+    room.sim.send(room.client(2), &run);
+    room.settle();
+    room.sim.set_window(room.client(0), usize::MAX);
+    let mut got = room.got(0);
+    got.retain(|text| text != "pong");
+    assert_eq!(got, ["1", "2"]);
+}
