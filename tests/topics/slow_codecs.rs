@@ -48,23 +48,27 @@ impl Reader {
     }
 }
 
-/// Sends, publishes and fragments at random to peers whose windows open and close.
-fn run(seed: u64, compressor: Compressor) {
-    let mut random = Random::new(seed);
-    let mut talk = Talk::new(config(compressor));
-    let mut readers: Vec<_> = [
+/// A reader with each kind of compression, and one without.
+fn connect(talk: &mut Talk) -> Vec<Reader> {
+    let lines = [
         "Sec-WebSocket-Extensions: permessage-deflate\r\n",
         "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n",
         "Sec-WebSocket-Protocol: br\r\n",
         "",
-    ]
-    .iter()
-    .map(|lines| Reader {
+    ];
+    let reader = |lines: &str| Reader {
         line: talk.connect(lines),
         pieces: Vec::new(),
         got: Vec::new(),
-    })
-    .collect();
+    };
+    lines.map(reader).into()
+}
+
+/// Sends, publishes and fragments at random to peers whose windows open and close.
+fn run(seed: u64, compressor: Compressor) {
+    let mut random = Random::new(seed);
+    let mut talk = Talk::new(config(compressor));
+    let mut readers = connect(&mut talk);
     let mut sent: Vec<Vec<u8>> = Vec::new();
     let mut in_pieces = vec![false; readers.len()];
     for n in 0..400 {
