@@ -267,15 +267,15 @@ impl Drop for Named {
 
 #[test]
 fn random_sequences_that_drop_do_what_the_naive_implementation_does() {
-    run(0..20, Backpressure::Drop);
+    run(0..40, Backpressure::Drop);
 }
 
 #[test]
 fn random_sequences_that_queue_do_what_the_naive_implementation_does() {
-    run(100..120, Backpressure::Queue);
+    run(100..140, Backpressure::Queue);
 }
 
 #[test]
 fn random_sequences_that_close_do_what_the_naive_implementation_does() {
-    run(200..220, Backpressure::Close);
+    run(200..240, Backpressure::Close);
 }
