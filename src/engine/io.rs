@@ -4,13 +4,31 @@ use std::io;
 
 use super::conn::{NEVER, Phase};
 use super::state::{Notice, State};
-use super::websocket::{CloseCause, SocketId, SocketNews};
+use super::websocket::{CloseCause, SocketId, SocketNews, SocketSettings};
+use crate::config::Config;
 use crate::observe::Level;
 use crate::util::slab::Id;
 
-/// Output is gathered up to this much before it goes to the kernel within a callback; a longer
-/// piece goes there uncopied.
-pub(super) const CORK_BYTES: usize = 16 << 10;
+/// Output is gathered up to this much before it goes to the kernel within a callback, or up to the
+/// least of the limits on what may wait for a peer.
+const CORK_BYTES: usize = 64 << 10;
+/// A piece of this much goes there uncopied, along with what was gathered.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Whether a piece joins what was gathered.
+#[inline]
+pub(super) fn joins(gathered: usize, piece: usize, cork_bytes: usize) -> bool {
+    piece < PIECE_BYTES && gathered + piece <= cork_bytes
+}
+
+/// How much output a worker gathers.
+pub(super) fn cork_bytes(config: &Config, sockets: &[SocketSettings]) -> usize {
+    let limits = sockets.iter().map(|it| it.config.backpressure_bytes_max);
+    limits
+        .chain([CORK_BYTES, config.write_buffer_bytes_max])
+        .min()
+        .unwrap_or(CORK_BYTES)
+}
 
 impl<U> State<U> {
     /// Appends to the output. What does not fit the cork size goes to the kernel at once.
@@ -19,7 +37,8 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        let rest = if conn.out.len() + bytes.len() > CORK_BYTES && !conn.blocked {
+        let gathered = joins(conn.out.len(), bytes.len(), self.cork_bytes);
+        let rest = if !gathered && !conn.blocked {
             let taken = self.push_out(id, bytes);
             &bytes[taken..]
         } else {
@@ -51,7 +70,7 @@ impl<U> State<U> {
         if conn.blocked {
             return 0;
         }
-        if conn.out.len() + bytes.len() <= CORK_BYTES {
+        if joins(conn.out.len(), bytes.len(), self.cork_bytes) {
             Self::lend_buffer(conn, &mut self.spare);
             conn.out.tail().extend_from_slice(bytes);
             return bytes.len();

@@ -6,6 +6,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
+use super::io::cork_bytes;
 use super::remote::Remote;
 use super::timers::{TASKS, Task};
 use super::websocket::{SocketId, SocketNews, SocketSettings};
@@ -118,6 +119,8 @@ pub(crate) struct State<U> {
     date_unix_s: u64,
 
     pub(super) config: Arc<Config>,
+    /// How much output of one connection is gathered.
+    pub(super) cork_bytes: usize,
     /// The settings of each kind of WebSocket.
     pub(super) socket_settings: Box<[SocketSettings]>,
     /// What makes the lifetimes of sockets differ.
@@ -175,6 +178,7 @@ impl<U> State<U> {
             common_plain: None,
             date_until: 0,
             date_unix_s: u64::MAX,
+            cork_bytes: cork_bytes(&config, &socket_settings),
             config,
             socket_settings,
             jitter: RandomState::new(),

@@ -6,7 +6,7 @@ use super::{Dropped, Message, SocketId, SocketNews, SocketSettings};
 use crate::config::Backpressure;
 use crate::engine::answer::Sent;
 use crate::engine::conn::{Conn, Phase};
-use crate::engine::io::CORK_BYTES;
+use crate::engine::io::joins;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
 use crate::proto::ws::brotli::TAG_RAW;
@@ -105,7 +105,8 @@ impl<U> State<U> {
         let plain = socket.class == Class::PLAIN && socket.rare.is_none();
         let keeps_up = conn.phase == Phase::Open && !conn.blocked && !self.topics.has_pending();
         let bytes = message.bytes();
-        let small = conn.out.len() + bytes.len() <= CORK_BYTES - HEADER_BYTES_MAX;
+        let frame_bytes = HEADER_BYTES_MAX + bytes.len();
+        let small = joins(conn.out.len(), frame_bytes, self.cork_bytes);
         if !(plain && keeps_up && small) {
             return false;
         }
@@ -323,7 +324,8 @@ impl<U> State<U> {
             return Sent::Closed;
         };
         Self::lend_buffer(conn, &mut self.spare);
-        let small = conn.out.len() + HEADER_BYTES_MAX + payload.len() <= CORK_BYTES;
+        let frame_bytes = HEADER_BYTES_MAX + payload.len();
+        let small = joins(conn.out.len(), frame_bytes, self.cork_bytes);
         let tail = conn.out.tail();
         if small {
             tail.reserve(HEADER_BYTES_MAX + payload.len());
