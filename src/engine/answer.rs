@@ -50,6 +50,7 @@ impl<U> State<U> {
             conn.out.replace_open_front(old.len(), &new);
         }
         conn.status = status;
+        conn.plain = false;
         Ok(())
     }
 
@@ -315,8 +316,10 @@ impl<U> State<U> {
     pub(crate) fn yield_request(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
         conn.yielded = true;
+        let detached = conn.detached;
+        self.has_yielded = true;
         // Once the answer is kept for later, no route is asked any more.
-        if conn.detached {
+        if detached {
             self.left_alone(id)
         } else {
             Ok(())
@@ -331,7 +334,13 @@ impl<U> State<U> {
     }
 
     /// Whether the handler that just returned left the request to the next one.
+    #[inline]
     pub(crate) fn take_yield(&mut self, id: ResponseId) -> bool {
+        std::mem::take(&mut self.has_yielded) && self.is_yielded(id)
+    }
+
+    #[cold]
+    fn is_yielded(&mut self, id: ResponseId) -> bool {
         self.conns.get_mut(id.conn).is_some_and(|conn| {
             let owed = conn.request == id.request && conn.owes_answer();
             std::mem::take(&mut conn.yielded) && owed
@@ -361,6 +370,7 @@ impl<U> State<U> {
         }
         conn.out.rollback();
         conn.stage = Stage::Pending;
+        conn.plain = false;
         conn.status = status;
         conn.poisoned = false;
         conn.has_date = false;

@@ -24,6 +24,7 @@ pub(super) enum Content {
 impl<U> State<U> {
     /// Begins the open part of the output with the status line, if it has not begun.
     pub(super) fn open_head(conn: &mut Conn<U>, spare: &mut Spare) {
+        conn.plain = false;
         if conn.stage == Stage::Pending {
             Self::lend_buffer(conn, spare);
             conn.out.open();
@@ -41,6 +42,7 @@ impl<U> State<U> {
         value: &[u8],
         room: usize,
     ) -> Result<(), Misuse> {
+        conn.plain = false;
         let room = room.checked_sub(conn.out.open_len() + name.len() + value.len());
         if !is_token(name.as_bytes()) || !is_field_value(value) || room.is_none() {
             return Err(Misuse::Header);
@@ -84,7 +86,7 @@ impl<U> State<U> {
         let (Some(front), None) = (&self.common_plain, self.stopping) else {
             return Ok(false);
         };
-        if !conn.is_plain() || !fits {
+        if !conn.plain || !fits {
             return Ok(false);
         }
         Self::lend_buffer(conn, &mut self.spare);
@@ -101,7 +103,10 @@ impl<U> State<U> {
         self.counters.answers.bump();
         conn.stage = Stage::Done;
         conn.phase = Phase::Idle;
-        self.set_read_deadline(id.conn, self.tick_in(self.config.keep_alive_timeout_ms));
+        conn.read_deadline = self.now.saturating_add(self.config.keep_alive_timeout_ms);
+        if conn.read_deadline < conn.armed {
+            self.arm(id.conn);
+        }
         Ok(true)
     }
 

@@ -172,6 +172,9 @@ pub(super) struct Conn<U> {
     pub(super) yielded: bool,
     /// A refused header has spoilt the answer.
     pub(super) poisoned: bool,
+    /// Nothing is special about the answer: neither the request nor the handler has asked for more
+    /// than a body behind a common head.
+    pub(super) plain: bool,
     /// The handler has announced the length.
     pub(super) declares_length: bool,
     /// The handler has sent its own `Date`, its own `Server`.
@@ -204,6 +207,7 @@ impl<U> Conn<U> {
             request: 0,
             written: 0,
             left: 0,
+            plain: false,
             declares_length: false,
             head_parsed: 0,
             read_deadline: NEVER,
@@ -252,9 +256,11 @@ impl<U> Conn<U> {
         self.has_date = false;
         self.has_server = false;
         self.body_paused = false;
+        self.plain = self.keep_alive && self.body.is_done() && !self.head_only && !self.http10;
     }
 
     pub(super) fn later(&mut self) -> &mut Later<U> {
+        self.plain = false;
         self.later.get_or_insert_with(|| {
             Box::new(Later {
                 aborted: Vec::new(),
@@ -304,15 +310,6 @@ impl<U> Conn<U> {
         matches!(self.stage, Stage::Pending | Stage::Head)
     }
 
-    /// Whether the present answer can be of the common kind: nothing was said of it, and the
-    /// connection goes on.
-    #[inline]
-    pub(super) fn is_plain(&self) -> bool {
-        let untouched = self.stage == Stage::Pending && self.status == 200 && !self.poisoned;
-        let goes_on = self.keep_alive && self.body.is_done() && self.later.is_none();
-        untouched && goes_on && !self.head_only && !self.http10
-    }
-
     /// Whether input can be handled now. While it cannot, it stays in the kernel.
     pub(super) fn wants_input(&self, config: &Config) -> bool {
         match self.phase {
@@ -337,12 +334,11 @@ impl<U> Conn<U> {
     /// byte, so a long one that drips in is parsed only for a line, or for enough to be worth it.
     pub(super) fn is_worth_parsing(&self, bytes: &[u8], bytes_max: usize) -> bool {
         const SHORT_BYTES: usize = 4 << 10;
+        if self.phase == Phase::Idle || bytes.len() <= SHORT_BYTES || bytes.len() >= bytes_max {
+            return true;
+        }
         let new = bytes.get(self.head_parsed as usize..).unwrap_or(bytes);
-        self.phase == Phase::Idle
-            || bytes.len() <= SHORT_BYTES
-            || bytes.len() >= bytes_max
-            || new.len() >= bytes.len() / 16
-            || new.contains(&b'\n')
+        new.len() >= bytes.len() / 16 || new.contains(&b'\n')
     }
 
     /// How much to read at once: while a head is expected only as much as may be kept behind a

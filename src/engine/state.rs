@@ -108,6 +108,8 @@ pub(crate) struct State<U> {
     pub(super) spare: Spare,
     /// The connection whose input is being handled: it is looked at when that is done.
     pub(super) driven: Option<Id>,
+    /// A handler has left a request to the next one.
+    pub(super) has_yielded: bool,
     /// 1 while a callback runs, else 0 (AI-1).
     pub(super) depth: u8,
 
@@ -173,6 +175,7 @@ impl<U> State<U> {
             },
             spare: Vec::new(),
             driven: None,
+            has_yielded: false,
             depth: 0,
             common: Vec::new(),
             common_plain: None,
