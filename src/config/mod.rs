@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) inbox_capacity: usize,
     pub(crate) stop_close_code: u16,
     pub(crate) stop_spread_ms: u64,
+    pub(crate) access_log: bool,
 }
 
 impl Default for Config {
@@ -64,6 +65,7 @@ impl Default for Config {
             inbox_capacity: 65_536,
             stop_close_code: 1001,
             stop_spread_ms: 0,
+            access_log: false,
         }
     }
 }
@@ -168,6 +170,11 @@ impl ConfigBuilder {
         length_required: bool => length_required;
         /// Commands from other threads that wait for a worker. Default 65,536, at least 1.
         inbox_capacity: usize => inbox_capacity;
+        /// Whether there is a [`Record`](crate::Record) for every answer, upgrades to WebSockets
+        /// among them, for every answer that could not be completed, and for the end of every
+        /// WebSocket: with method, target, status, and the time it took. Their level is
+        /// [`Info`](crate::Level::Info). Default false.
+        access_log: bool => access_log;
         /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
         /// restart). Default 1001.
         stop_close_code: u16 => stop_close_code;

@@ -97,6 +97,9 @@ impl<U> State<U> {
         }
         let bodiless = conn.head_only || encode::is_bodiless(conn.status);
         let left = conn.left;
+        if !bodiless {
+            conn.written += body.len() as u64;
+        }
         match conn.stage {
             Stage::Pending | Stage::Head => {
                 let content = if encode::is_bodiless(conn.status) {
@@ -449,6 +452,12 @@ impl<U> State<U> {
             return;
         }
         self.counters.answers.bump();
+        if self.config.access_log {
+            self.record_answer(id);
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         conn.stage = Stage::Done;
         conn.body.begin_discarding();
         if conn.later.is_some() {

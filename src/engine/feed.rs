@@ -177,6 +177,9 @@ impl<S: Service> Worker<S> {
             _ => {}
         }
         state.counters.requests.bump();
+        if state.config.access_log {
+            state.begin_access(id.conn, head);
+        }
         if state.config.answer_timeout_ms > 0 {
             state.set_read_deadline(id.conn, state.tick_in(state.config.answer_timeout_ms));
         }

@@ -255,6 +255,7 @@ impl<U> State<U> {
         }
         if aborted {
             self.counters.aborted.bump();
+            self.record_abort(id);
         }
         self.drop_later(id, aborted);
     }

@@ -4,6 +4,7 @@
 //! [`Worker`](worker::Worker) does, in [`call`](worker::Worker::call), and never while a callback
 //! runs.
 
+mod access;
 mod answer;
 mod body;
 mod compose;

@@ -1,10 +1,11 @@
 //! Everything of a worker that a callback may touch.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 use std::sync::Arc;
 
+use super::access::Access;
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
 use super::io::cork_bytes;
 use super::remote::Remote;
@@ -139,6 +140,8 @@ pub(crate) struct State<U> {
     pub(super) direct: Vec<Direct>,
     pub(super) counters: Arc<Counters>,
     pub(super) log: LogQueue,
+    /// Requests that are to be recorded, where that was asked for.
+    pub(super) accesses: HashMap<Id, Access>,
     pub(super) remote: Remote<U>,
     /// When what is still open will be cut, once the worker is stopping.
     pub(super) stopping: Option<Tick>,
@@ -193,6 +196,7 @@ impl<U> State<U> {
             direct: Vec::new(),
             counters,
             log: LogQueue::default(),
+            accesses: HashMap::new(),
             remote,
             stopping: None,
             accept_after: 0,
@@ -327,11 +331,23 @@ impl<U> State<U> {
     /// Queues a record for the end of the turn.
     #[cold]
     pub(super) fn record(&mut self, level: Level, conn: Option<Id>, message: String) {
+        self.record_of(level, conn, message, false);
+    }
+
+    #[cold]
+    pub(super) fn record_of(
+        &mut self,
+        level: Level,
+        conn: Option<Id>,
+        message: String,
+        is_access: bool,
+    ) {
         let peer = conn.and_then(|id| self.conns.get(id)?.peer.address());
         if !self.log.push(Record {
             level,
             message,
             peer,
+            is_access,
         }) {
             self.counters.log_records_lost.bump();
         }

@@ -24,6 +24,9 @@ pub struct Record {
     pub message: String,
     /// The peer, where one is concerned and has an address.
     pub peer: Option<std::net::SocketAddr>,
+    /// Whether it is about an ordinary request: see
+    /// [`access_log`](crate::ConfigBuilder::access_log).
+    pub is_access: bool,
 }
 
 impl fmt::Display for Record {
@@ -55,21 +58,30 @@ pub(crate) fn to_stderr(record: &Record) {
 #[derive(Default)]
 pub(crate) struct LogQueue {
     records: Vec<Record>,
+    accesses: usize,
 }
 
 const RECORDS_PER_TURN_MAX: usize = 256;
+/// Whoever asks for a record of each request wants them all; a turn handles not nearly as many.
+const ACCESSES_PER_TURN_MAX: usize = 256 << 10;
 
 impl LogQueue {
     /// Adds a record; false when it had to be dropped.
     pub(crate) fn push(&mut self, record: Record) -> bool {
-        let room = self.records.len() < RECORDS_PER_TURN_MAX;
+        let room = if record.is_access {
+            self.accesses < ACCESSES_PER_TURN_MAX
+        } else {
+            self.records.len() - self.accesses < RECORDS_PER_TURN_MAX
+        };
         if room {
+            self.accesses += usize::from(record.is_access);
             self.records.push(record);
         }
         room
     }
 
     pub(crate) fn take(&mut self) -> Vec<Record> {
+        self.accesses = 0;
         std::mem::take(&mut self.records)
     }
 

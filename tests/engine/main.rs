@@ -3,6 +3,7 @@
 
 mod abort;
 mod accept;
+mod access;
 mod backpressure;
 mod bodies;
 mod config;

@@ -116,6 +116,9 @@ impl<U> State<U> {
         socket.end_fragments();
         self.disturbed = true;
         self.counters.sockets_open.drop_one();
+        if self.config.access_log {
+            self.record_closed(id, cause, code);
+        }
         self.end_subscriptions(SocketId(id));
         let ending = Box::new(Ending {
             cause,

@@ -127,6 +127,9 @@ impl<U> State<U> {
 
     fn begin_socket(&mut self, id: ResponseId, upgrade: Upgrade, agreed: &Agreement) {
         self.counters.answers.bump();
+        if self.config.access_log {
+            self.record_upgrade(id.conn);
+        }
         self.counters.sockets_opened.bump();
         self.counters.sockets_open.bump();
         self.drop_later(id.conn, false);
