@@ -127,7 +127,8 @@ impl<U: 'static> Socket<'_, U> {
 
     /// Sends a piece of a message. The first one begins it, and its kind is that of all; the one
     /// that is `last` completes it. Other messages wait for that. Only the first piece can be
-    /// dropped for want of room.
+    /// dropped for want of room. A later one is queued all the same, or closes the socket with 1013
+    /// where that is the policy.
     ///
     /// # Errors
     /// [`Misuse::Fragment`] for a piece of another kind, [`Misuse::Stale`] for a socket that is not

@@ -115,6 +115,9 @@ impl Stash {
     }
 }
 
+/// How much of a WebSocket's input is read at once.
+const SOCKET_READ_BYTES: usize = 128 << 10;
+
 /// Deadline that never comes.
 pub(super) const NEVER: Tick = Tick::MAX;
 
@@ -353,6 +356,8 @@ impl<U> Conn<U> {
                 let body = usize::try_from(body).unwrap_or(usize::MAX);
                 buffer.min(body.saturating_add(config.pipelined_bytes_max))
             }
+            // Many small messages are in this, and others want their turn.
+            Phase::Open | Phase::Closing => buffer.min(SOCKET_READ_BYTES),
             _ => buffer,
         }
     }

@@ -68,7 +68,7 @@ impl<S: Service> Worker<S> {
                 return true;
             }
             // What came before the end of the input is still handled.
-            let held_back = matches!(conn.phase, Phase::Idle | Phase::Head)
+            let held_back = matches!(conn.phase, Phase::Idle | Phase::Head | Phase::Open)
                 && !conn.wants_input(&self.state.config);
             conn.held_back |= held_back;
             if conn.finished && !held_back {
@@ -123,7 +123,8 @@ impl<S: Service> Worker<S> {
                     None => return at,
                 },
                 Phase::Open | Phase::Closing => {
-                    return at + self.feed_socket(id, &mut bytes[at..], workspace, inflated);
+                    let rest = &mut bytes[at..];
+                    return at + self.feed_socket(id, rest, (workspace, inflated), requests_left);
                 }
                 Phase::Ending | Phase::Linger | Phase::Closed => return bytes.len(),
             }

@@ -197,6 +197,9 @@ impl<U> State<U> {
             && conn.blocked
         {
             conn.blocked = false;
+            if conn.socket.is_some() {
+                self.socket_reads(id);
+            }
             self.flush(id);
         }
     }

@@ -410,7 +410,7 @@ impl<U> crate::engine::State<U> {
         ping_interval_ms: Option<u32>,
         lifetime_ms: Option<u32>,
     ) -> Result<(), Misuse> {
-        let now = self.now;
+        let (now, stopping) = (self.now, self.stopping.is_some());
         let end = lifetime_ms.map(|ms| match ms {
             0 => Tick::MAX,
             ms => self.tick_in(u64::from(ms)),
@@ -418,8 +418,11 @@ impl<U> crate::engine::State<U> {
         if let Some(socket) = &mut self.open_mut(id)?.socket {
             socket.idle_timeout_ms = idle_timeout_ms.unwrap_or(socket.idle_timeout_ms);
             socket.ping_interval_ms = ping_interval_ms.unwrap_or(socket.ping_interval_ms);
-            if let Some(end) = end {
-                socket.set_end(end, now);
+            match end {
+                // A stop has said when; it can only be sooner.
+                Some(end) if stopping => socket.end_by(end, now),
+                Some(end) => socket.set_end(end, now),
+                None => {}
             }
         }
         self.watch_socket(id.0);

@@ -6,6 +6,7 @@ use super::codec::encode_published;
 use super::{Dropped, SocketId, SocketNews};
 use crate::config::Backpressure;
 use crate::engine::conn::Phase;
+use crate::engine::io::joins;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
@@ -151,6 +152,7 @@ impl<U> State<U> {
             socket_settings,
             spare,
             driven,
+            cork_bytes,
             ..
         } = self;
         let Some(conn) = conns.get_mut(id) else {
@@ -175,30 +177,65 @@ impl<U> State<U> {
             return;
         }
         socket.history_is_stale = true;
-        let idle = !conn.blocked && conn.out.is_empty() && *driven != Some(id);
-        let sent = if idle {
-            match conn.transport.send(bytes, b"") {
-                Ok(sent) => sent,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+        let queued = conn.out.ready().len();
+        let now = !joins(queued, bytes.len(), *cork_bytes) || (queued == 0 && *driven != Some(id));
+        let mut sent = 0;
+        if now {
+            match conn.transport.send(conn.out.ready(), bytes) {
+                Ok(count) => {
+                    conn.out.consume(count.min(queued));
+                    sent = count.saturating_sub(queued);
+                    conn.blocked = count < queued + bytes.len();
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => conn.blocked = true,
                 // The peer has reset the connection.
                 Err(_) => return self.close(id),
             }
-        } else {
-            0
-        };
-        if sent == bytes.len() {
+        }
+        if !conn.blocked {
+            if !now {
+                Self::lend_buffer_to(&mut conn.out, spare);
+                conn.out.tail().extend_from_slice(bytes);
+                self.push_dirty(id);
+            }
             return;
         }
-        Self::lend_buffer_to(&mut conn.out, spare);
-        conn.out.tail().extend_from_slice(&bytes[sent..]);
-        if idle {
-            conn.blocked = true;
-            socket.wants_drain = true;
-            self.set_write_deadline(id);
-        } else {
-            self.push_dirty(id);
-        }
+        conn.expect_drain();
+        self.set_write_deadline(id);
         self.update_slow(id);
+        self.queue_rest(id, path, sent);
+    }
+
+    /// A peer has turned out to be slow in the middle of a batch: what it has not got waits, within
+    /// its limit.
+    #[cold]
+    fn queue_rest(&mut self, id: Id, path: Path, sent: usize) {
+        let messages: Vec<Arc<SharedMessage>> = self.topics.messages(path).cloned().collect();
+        let mut skip = sent;
+        for message in messages {
+            let Some(conn) = self.conns.get_mut(id) else {
+                return;
+            };
+            let Some(socket) = &conn.socket else {
+                return;
+            };
+            let codec = &mut self.socket_settings[socket.behaviour as usize].codec;
+            let bytes = message.form(socket.class, |message, class| {
+                encode_published(codec, message, class)
+            });
+            match skip {
+                0 => {
+                    self.write_or_drop(id, &message);
+                }
+                // Part of it has left, so the rest must follow.
+                _ if skip < bytes.len() => {
+                    Self::lend_buffer_to(&mut conn.out, &mut self.spare);
+                    conn.out.tail().extend_from_slice(&bytes[skip..]);
+                    skip = 0;
+                }
+                _ => skip -= bytes.len(),
+            }
+        }
     }
 
     /// Writes to slow sockets what was just published; returns how many do not get it.

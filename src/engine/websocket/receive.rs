@@ -19,14 +19,18 @@ use crate::util::slab::Id;
 /// Memory for a decompressed message that is kept for the next.
 const INFLATED_BYTES_MAX: usize = 1 << 20;
 
+/// So many messages take as long as a request: what a connection may do in a turn is counted in
+/// requests.
+const MESSAGES_PER_REQUEST: u32 = 16;
+
 impl<S: Service> Worker<S> {
     /// Handles a prefix of a WebSocket's input and returns its length.
     pub(in crate::engine) fn feed_socket(
         &mut self,
         id: Id,
         bytes: &mut [u8],
-        workspace: &mut Workspace,
-        inflated: &mut Vec<u8>,
+        (workspace, inflated): (&mut Workspace, &mut Vec<u8>),
+        requests_left: &mut u32,
     ) -> usize {
         let id = SocketId(id);
         self.open_socket(id);
@@ -38,18 +42,22 @@ impl<S: Service> Worker<S> {
             lent,
             at: 0,
             end: bytes.len(),
+            messages: 0,
         };
         // One call for all messages that are there: between two of them nothing of the engine's is
         // done that a single callback could not do as well.
-        let well = self.call(None, |service, state| {
+        while !self.call(None, |service, state| {
             feeding.run(service, state, bytes, workspace, inflated);
-        });
-        let Feeding { lent, at, end, .. } = feeding;
-        self.state.put_back(id, lent);
-        if !well {
+        }) {
+            // What follows the message whose handler panicked is still looked through for the
+            // peer's Close frame.
             self.state.end_for(id.0, CloseCause::Panic, 1011, "");
-            return end;
         }
+        let Feeding {
+            lent, at, messages, ..
+        } = feeding;
+        self.state.put_back(id, lent);
+        *requests_left = requests_left.saturating_sub(messages / MESSAGES_PER_REQUEST);
         at
     }
 
@@ -100,11 +108,7 @@ impl<S: Service> Worker<S> {
                 if !open || !drained {
                     return; // It was overtaken; the next flush will say so again.
                 }
-                let wanted = std::mem::take(&mut socket.wants_drain);
-                if let Some(payload) = socket.take_pong() {
-                    self.state.push_control(id.0, Opcode::Pong, &payload);
-                }
-                if wanted {
+                if std::mem::take(&mut socket.wants_drain) {
                     self.tell(id, SocketEvent::Drain);
                 }
             }
@@ -171,6 +175,8 @@ struct Feeding {
     at: usize,
     /// and how much there is.
     end: usize,
+    /// Messages and control frames so far.
+    messages: u32,
 }
 
 impl Feeding {
@@ -200,6 +206,7 @@ impl Feeding {
                 }
             };
             self.at += step.used;
+            self.messages += 1;
             let handled = match step.event {
                 None => return,
                 Some(Event::Text(text)) => {
@@ -327,6 +334,23 @@ impl<U> State<U> {
         }
         if let Some(data) = lent.data {
             self.put_data(id, data);
+        }
+    }
+
+    /// A peer that was slow has read something: so it is alive, and its latest Ping is answered.
+    pub(in crate::engine) fn socket_reads(&mut self, id: Id) {
+        let now = self.now as u32;
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let open = conn.phase == Phase::Open;
+        let Some(socket) = &mut conn.socket else {
+            return;
+        };
+        socket.heard = now;
+        let pong = socket.take_pong().filter(|_| open);
+        if let Some(payload) = pong {
+            self.push_control(id, Opcode::Pong, &payload);
         }
     }
 

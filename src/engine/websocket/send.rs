@@ -200,12 +200,16 @@ impl<U> State<U> {
             Some(fragments) if fragments.kind == piece.kind() => Opcode::Continuation,
             Some(_) => return Err(self.misuse(Misuse::Fragment)),
         };
-        // A message that was begun cannot be left unfinished, so only its beginning is refused.
-        if opcode != Opcode::Continuation {
-            if blocked && !self.has_room(id.0, piece.bytes().len()) {
-                return Ok(self.drop_message(id, piece));
+        let room = !blocked || self.has_room(id.0, piece.bytes().len());
+        match opcode {
+            Opcode::Continuation if !room && self.closes_when_slow(id) => {
+                self.end_slow(id.0);
+                return Ok(Sent::Closed);
             }
-            self.counters.messages_sent.bump();
+            // A message that was begun cannot be dropped any more.
+            Opcode::Continuation => {}
+            _ if !room => return Ok(self.drop_message(id, piece)),
+            _ => self.counters.messages_sent.bump(),
         }
         let begun = (opcode != Opcode::Continuation).then(|| Fragments {
             kind: piece.kind(),
@@ -236,6 +240,11 @@ impl<U> State<U> {
             }
             _ => Ok(sent),
         }
+    }
+
+    fn closes_when_slow(&self, id: SocketId) -> bool {
+        let settings = self.behaviour_of(id).map(|it| &self.socket_settings[it]);
+        settings.is_some_and(|it| it.config.backpressure == Backpressure::Close)
     }
 
     fn class_of(&self, id: SocketId) -> Option<Class> {
