@@ -93,8 +93,9 @@ impl<U: 'static> App<U> {
             self.error.get_or_insert_with(error);
             0
         });
-        let sockets = Sockets::new(index);
-        self.settings.push(behaviour.settings());
+        let settings = behaviour.settings();
+        let sockets = Sockets::new(index, settings.key);
+        self.settings.push(settings);
         self.behaviours.push(Box::new(behaviour));
         sockets
     }

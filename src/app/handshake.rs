@@ -71,7 +71,7 @@ impl<U: 'static> Response<'_, U> {
     /// gets it if the sockets are configured so.
     ///
     /// Instead the answer is 400 for a malformed offer of extensions, 503 when the server is
-    /// stopping, and 500 when a header was refused.
+    /// stopping, and 500 when a header was refused or the sockets are those of another worker.
     pub fn upgrade<D: 'static>(self, sockets: Sockets<D>, handshake: Handshake, data: D) -> Reply {
         let upgrade = Upgrade {
             accept: handshake.accept,
@@ -79,6 +79,7 @@ impl<U: 'static> Response<'_, U> {
             chosen: handshake.chosen,
             extensions: handshake.extensions,
             behaviour: sockets.behaviour,
+            key: sockets.key,
             data: boxed(data),
         };
         let _ = self.state.upgrade(self.id, upgrade);

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::net::address::ListenAddress;
 use crate::net::listener::{Bound, Listener};
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
-use crate::pubsub::{Broker, BrokerCounts, Hub, Published, TopicError};
+use crate::pubsub::{Broker, BrokerCounts, Hub, Publication, Published, TopicError};
 
 /// The most workers: ids have 8 bits for them, and one number is reserved.
 const WORKERS_MAX: usize = 254;
@@ -315,9 +315,17 @@ impl<U: 'static> ServerHandle<U> {
     /// # Errors
     /// The topic is empty or has more than 65,535 bytes.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<Published, TopicError> {
+        self.publish_as(&publication(topic, message))
+    }
+
+    /// The same, with a choice about compression.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_as(&self, publication: &Publication<'_>) -> Result<Published, TopicError> {
         let hub = lock(&self.0).hub.clone();
         match hub {
-            Some(hub) => hub.publish(&publication(topic, message)),
+            Some(hub) => hub.publish(publication),
             None => Ok(Published::default()),
         }
     }

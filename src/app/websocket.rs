@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::cx::Cx;
@@ -109,8 +110,15 @@ impl<U: 'static> Socket<'_, U> {
     /// # Errors
     /// [`Misuse::Topic`] for what cannot be a topic.
     pub fn publish(&mut self, topic: &str, message: Message<'_>) -> Result<Published, Misuse> {
-        let publication = publication(topic, message);
-        self.state.publish(&publication, Some(self.id))
+        self.publish_as(&publication(topic, message))
+    }
+
+    /// The same, with a choice about compression.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_as(&mut self, publication: &Publication<'_>) -> Result<Published, Misuse> {
+        self.state.publish(publication, Some(self.id))
     }
 
     /// Sends a text message.
@@ -147,7 +155,7 @@ impl<U: 'static> Socket<'_, U> {
     }
 
     /// Sends a Close frame and ends the connection once the peer has answered it, or has not for
-    /// `linger_timeout_ms`. The reason is cut to 123 bytes. From here on nothing can be sent.
+    /// `linger_timeout_ms`. What was sent before has `write_stall_timeout_ms` to leave. The reason is cut to 123 bytes. From here on nothing can be sent.
     ///
     /// # Errors
     /// [`Misuse::CloseCode`] for a code that must not be sent (RFC 6455 section 7.4: what may be is
@@ -166,7 +174,7 @@ impl<U: 'static> Socket<'_, U> {
     }
 
     /// Leaves what the peer sends in the kernel, so that the peer has to wait. Meanwhile the socket
-    /// is not closed for being idle.
+    /// is not closed for being idle, and a peer that leaves in good order may go unnoticed.
     ///
     /// # Errors
     /// [`Misuse::Stale`] for a socket that is not open any more.
@@ -385,7 +393,9 @@ impl<D, U> Behaviour<D, U> {
     }
 
     pub(super) fn settings(&self) -> SocketSettings {
+        static KEYS: AtomicU64 = AtomicU64::new(0);
         SocketSettings {
+            key: KEYS.fetch_add(1, Ordering::Relaxed),
             config: self.config.clone(),
             codec: Codec::new(&self.config),
             hears_dropped: self.dropped.is_some(),
@@ -398,13 +408,15 @@ impl<D, U> Behaviour<D, U> {
 #[derive(Debug)]
 pub struct Sockets<D> {
     pub(super) behaviour: u16,
+    pub(super) key: u64,
     data: PhantomData<fn(D)>,
 }
 
 impl<D> Sockets<D> {
-    pub(super) fn new(behaviour: u16) -> Self {
+    pub(super) fn new(behaviour: u16, key: u64) -> Self {
         Self {
             behaviour,
+            key,
             data: PhantomData,
         }
     }

@@ -26,7 +26,7 @@ impl<S: Service> Worker<S> {
         self.state.driven = Some(id);
         let more = self.read_and_feed(id, &mut input);
         self.state.driven = None;
-        input.workspace.trim();
+        input.trim();
         self.state.input = input;
         self.state.flush(id);
         if more {

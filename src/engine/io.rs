@@ -214,7 +214,13 @@ impl<U> State<U> {
         }
         conn.phase = Phase::Ending;
         self.disturbed = true;
-        conn.read_deadline = NEVER;
+        // An answer may take its time as long as it moves. What waits behind the end of a socket
+        // has no such claim.
+        conn.read_deadline = match conn.socket {
+            Some(_) => self.now.saturating_add(self.config.write_stall_timeout_ms),
+            None => NEVER,
+        };
+        self.arm(id);
         self.push_dirty(id);
         self.drop_later(id, false);
     }

@@ -56,6 +56,18 @@ pub(super) struct Input {
     pub(super) inflated: Vec<u8>,
 }
 
+impl Input {
+    /// Gives back what large messages took.
+    pub(super) fn trim(&mut self) {
+        self.workspace.trim();
+        if self.inflated.capacity() > INFLATED_BYTES_MAX {
+            self.inflated = Vec::new();
+        }
+    }
+}
+
+/// Memory for a decompressed message that is kept for the next.
+const INFLATED_BYTES_MAX: usize = 1 << 20;
 const RECV_BYTES: usize = 512 << 10;
 /// Output buffers that are kept for the next connection with something to say, and the largest
 /// that is worth keeping.

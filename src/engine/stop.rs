@@ -20,7 +20,8 @@ impl<S: Service> Worker<S> {
         let cut = self.state.tasks.insert_with(|_| {
             super::timers::Task::new(Box::new(|state| {
                 for id in state.conns.ids().collect::<Vec<_>>() {
-                    state.lose(id, CloseCause::Stop);
+                    let code = state.config.stop_close_code;
+                    state.end_for(id, CloseCause::Stop, code, "server is stopping");
                     state.close(id);
                 }
             }))
@@ -29,7 +30,7 @@ impl<S: Service> Worker<S> {
             self.state.wheel.insert(deadline, id);
         }
         if first {
-            self.state.expire_sockets();
+            self.state.expire_sockets(grace_ms);
             self.release_idle();
         }
     }
@@ -59,10 +60,12 @@ impl<S: Service> Worker<S> {
 
 impl<U> State<U> {
     /// Has every WebSocket come to its end, one after the other over the configured time.
-    fn expire_sockets(&mut self) {
+    fn expire_sockets(&mut self, grace_ms: u64) {
         let open = |id: &Id| self.conns.get(*id).is_some_and(|c| c.phase == Phase::Open);
         let ids: Vec<Id> = self.conns.ids().filter(open).collect();
-        let (spread, now) = (self.config.stop_spread_ms, self.now);
+        // The last of them, too, has time to answer.
+        let spread_max = grace_ms.saturating_sub(self.config.linger_timeout_ms);
+        let (spread, now) = (self.config.stop_spread_ms.min(spread_max), self.now);
         for (index, &id) in ids.iter().enumerate() {
             let share = spread.saturating_mul(index as u64) / ids.len() as u64;
             let end = self.tick_in(share);

@@ -156,6 +156,7 @@ impl<U> State<U> {
                 self.drop_later(id.conn, true);
                 self.answer_status(id, 503);
             }
+            Phase::Ending if conn.socket.is_some() => self.close(id),
             Phase::Exchange | Phase::Ending => {}
             Phase::Open => self.expire_socket(id),
             Phase::Closing => self.end_connection(id),

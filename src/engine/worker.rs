@@ -4,13 +4,12 @@
 //! it: each step below does one kind of work, in a fixed order and within bounds, and
 //! [`Worker::call`] is the only place where user code runs.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::conn::{Conn, NEVER, ResponseId};
 use super::service::Service;
 use super::state::State;
 use crate::net::driver::{Driver, Ready};
 use crate::observe::{Level, Sink};
+use crate::util::unwind::guarded;
 use crate::util::wheel::Tick;
 
 /// After this many ready connections, output and news do not wait for the rest of the batch.
@@ -77,15 +76,15 @@ impl<S: Service> Worker<S> {
         let Self { service, state } = self;
         debug_assert_eq!(state.depth, 0, "AI-1: a callback while a callback runs");
         state.depth = 1;
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback(service, state)));
+        let well = guarded(|| callback(service, state)).is_some();
         state.depth = 0;
-        if outcome.is_err() {
+        if !well {
             state.counters.panics.bump();
             let conn = answer.map(|id| id.conn);
             state.record(Level::Error, conn, "a handler panicked".to_owned());
         }
-        let answered = answer.is_none_or(|id| state.check_answer(id, outcome.is_err()));
-        outcome.is_ok() && answered
+        let answered = answer.is_none_or(|id| state.check_answer(id, !well));
+        well && answered
     }
 
     fn accept<D: Driver>(&mut self, driver: &mut D) {
@@ -161,7 +160,7 @@ impl<S: Service> Worker<S> {
         if !self.state.log.is_empty() {
             for record in self.state.log.take() {
                 // A logger is user code as well; its panic must not end the worker.
-                if catch_unwind(AssertUnwindSafe(|| sink(&record))).is_err() {
+                if guarded(|| sink(&record)).is_none() {
                     self.state.counters.panics.bump();
                 }
             }

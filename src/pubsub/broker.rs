@@ -13,6 +13,9 @@ use super::message::{Message, Publication};
 
 /// Carries messages between processes: a client of Redis, of NATS, or of something of your own.
 ///
+/// What it publishes to its own server from within one of these calls reaches the subscribers
+/// there and is not handed to it again.
+///
 /// One value serves one server. Its methods are called on the threads of the workers and of whoever
 /// publishes, and must not wait for the network: queue, and say when the queue is full. An error,
 /// or a panic, is counted and stops nothing.

@@ -6,9 +6,9 @@
 //! what the hub counts is a snapshot: a message that is on its way to a worker finds those who are
 //! subscribed when it arrives.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -16,6 +16,7 @@ use super::Published;
 use super::broker::{Broker, BrokerError, Inlet, Origin};
 use super::filter::{Filter, PatternMap, TopicError, check_topic};
 use super::message::{Draft, Message, Publication};
+use crate::util::unwind::guarded;
 
 /// The most workers of one hub: what an id has room for.
 const WORKERS_MAX: usize = 255;
@@ -32,6 +33,11 @@ pub(crate) trait Post: Send + Sync + 'static {
 /// The worker takes no more, for now or for ever.
 #[derive(Debug)]
 pub(crate) struct Full;
+
+thread_local! {
+    /// A broker is being called by this thread.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What links the topics of a server's workers with each other, and with its broker.
 pub(crate) struct Hub {
@@ -271,11 +277,19 @@ impl Hub {
         let Some(broker) = &self.broker else {
             return false;
         };
-        let answer = catch_unwind(AssertUnwindSafe(|| ask(&**broker)));
+        // What a broker does from within a call of ours does not come back to it: it could go on so
+        // until the stack is full.
+        let nested = ASKING.replace(true);
+        let answer = if nested {
+            Some(Err("the broker was called from within itself".into()))
+        } else {
+            guarded(|| ask(&**broker))
+        };
+        ASKING.set(nested);
         let error = match answer {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => error,
-            Err(_) => "the broker panicked".into(),
+            Some(Ok(())) => return true,
+            Some(Err(error)) => error,
+            None => "the broker panicked".into(),
         };
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         let latest = self.broker_error.lock();
@@ -395,6 +409,8 @@ mod tests {
     use std::collections::{BTreeMap, VecDeque};
     use std::sync::Barrier;
     use std::thread;
+
+    use std::panic::catch_unwind;
 
     use super::*;
     use crate::pubsub::model::{Random, publication};

@@ -4,4 +4,5 @@
 pub(crate) mod inbox;
 pub(crate) mod out_buf;
 pub(crate) mod slab;
+pub(crate) mod unwind;
 pub(crate) mod wheel;

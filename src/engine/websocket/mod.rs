@@ -346,6 +346,8 @@ impl Socket {
 
 /// What the engine has to know of a kind of WebSocket.
 pub(crate) struct SocketSettings {
+    /// Tells it from every other kind in the process.
+    pub(crate) key: u64,
     pub(crate) config: WebSocketConfig,
     pub(crate) codec: Codec,
     /// Whether there is a handler for dropped messages,

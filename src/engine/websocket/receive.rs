@@ -16,9 +16,6 @@ use crate::proto::ws::{Event, Kind, MessageLimits, Opcode, Receiver, Role, Works
 use crate::pubsub::Class;
 use crate::util::slab::Id;
 
-/// Memory for a decompressed message that is kept for the next.
-const INFLATED_BYTES_MAX: usize = 1 << 20;
-
 /// So many messages take as long as a request: what a connection may do in a turn is counted in
 /// requests.
 const MESSAGES_PER_REQUEST: u32 = 16;
@@ -364,7 +361,6 @@ impl<U> State<U> {
         inflated: &'a mut Vec<u8>,
     ) -> Result<(Kind, &'a [u8]), WsError> {
         inflated.clear();
-        inflated.shrink_to(INFLATED_BYTES_MAX);
         let conn = self.conns.get_mut(id);
         let Some(socket) = conn.and_then(|conn| conn.socket.as_mut()) else {
             return Ok((kind, inflated));

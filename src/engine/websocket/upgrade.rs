@@ -25,8 +25,9 @@ pub(crate) struct Upgrade {
     pub(crate) chosen: Option<usize>,
     /// The values of `Sec-WebSocket-Extensions`.
     pub(crate) extensions: Vec<Box<[u8]>>,
-    /// Whose handlers and settings.
+    /// Whose handlers and settings, and which key these are to have.
     pub(crate) behaviour: u16,
+    pub(crate) key: u64,
     /// The user's value for this socket.
     pub(crate) data: Box<dyn Any>,
 }
@@ -49,7 +50,10 @@ impl<U> State<U> {
         }
         let conn = self.answering(id)?;
         // Bytes behind a body that nobody has read cannot be told from frames.
-        let failed = conn.poisoned || !conn.body.is_done();
+        let unread = conn.poisoned || !conn.body.is_done();
+        let settings = self.socket_settings.get(usize::from(upgrade.behaviour));
+        let foreign = settings.is_none_or(|settings| settings.key != upgrade.key);
+        let failed = unread || foreign;
         if failed || self.stopping.is_some() {
             self.answer_status(id, if failed { 500 } else { 503 });
             self.graveyard.push(Grave::Data(upgrade.data));
