@@ -193,7 +193,7 @@ pub fn encode_masked(
     mask::apply(&mut out[start..], mask, 0);
 }
 
-#[inline]
+#[inline(always)]
 fn encode(
     out: &mut Vec<u8>,
     fin: bool,
@@ -206,7 +206,15 @@ fn encode(
     let first = u8::from(fin) << 7 | u8::from(rsv1) << 6 | opcode as u8;
     if payload_bytes < usize::from(LENGTH_16) {
         out.extend_from_slice(&[first, mask_bit | payload_bytes as u8]);
-    } else if let Ok(length) = u16::try_from(payload_bytes) {
+    } else {
+        encode_long(out, first, payload_bytes, mask_bit);
+    }
+}
+
+/// Not inlined, so that the common case is.
+#[inline(never)]
+fn encode_long(out: &mut Vec<u8>, first: u8, payload_bytes: usize, mask_bit: u8) {
+    if let Ok(length) = u16::try_from(payload_bytes) {
         let [high, low] = length.to_be_bytes();
         out.extend_from_slice(&[first, mask_bit | LENGTH_16, high, low]);
     } else {
