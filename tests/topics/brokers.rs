@@ -1,12 +1,13 @@
 //! Servers that are linked by a broker, and brokers that misbehave.
 
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use keirin::{
-    Broker, BrokerError, Filter, InProcessBroker, Inlet, InletError, Origin, Publication,
-    Published, SharedMessage,
+    Broker, BrokerError, Filter, InProcessBroker, Inlet, InletError, Message, Origin, Publication,
+    Published, ServerHandle, SharedMessage,
 };
 
 use crate::servers::{Running, start_with};
@@ -84,6 +85,7 @@ fn nothing_goes_to_a_server_without_subscribers() {
 #[derive(Default)]
 struct Notes {
     inlet: OnceLock<Inlet>,
+    server: OnceLock<ServerHandle>,
     published: Mutex<Vec<String>>,
     interest: Mutex<Vec<(String, bool, bool)>>,
     calls: AtomicUsize,
@@ -92,6 +94,10 @@ struct Notes {
 enum Mode {
     Fail,
     Panic,
+    /// Panics with what panics when it is dropped.
+    Bomb,
+    /// Publishes all that it is told of once more, to the server itself.
+    Republish,
     /// Delivers all that it is told of, by the origin that it has and by another.
     Echo,
     Listen,
@@ -105,8 +111,17 @@ impl Odd {
         match self.0 {
             Mode::Fail => Err("it is down".into()),
             Mode::Panic => panic!("a broker's own bug"),
-            Mode::Echo | Mode::Listen => Ok(()),
+            Mode::Bomb => panic_any(Bomb),
+            Mode::Republish | Mode::Echo | Mode::Listen => Ok(()),
         }
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any("when dropped, too");
     }
 }
 
@@ -118,7 +133,12 @@ impl Broker for Odd {
 
     fn publish(&self, message: &SharedMessage) -> Result<(), BrokerError> {
         let text = String::from_utf8(message.payload().to_vec())?;
-        self.1.published.lock().unwrap().push(text);
+        self.1.published.lock().unwrap().push(text.clone());
+        if let (Mode::Republish, Some(server)) = (&self.0, self.1.server.get()) {
+            // As an assertion, for the stack would overflow.
+            assert!(self.1.published.lock().unwrap().len() < 100, "a recursion");
+            server.publish(message.topic(), Message::Text(&text))?;
+        }
         if let Mode::Echo = self.0 {
             let inlet = self.1.inlet.get().unwrap();
             inlet.deliver(message.origin(), &message.publication())?;
@@ -142,7 +162,7 @@ fn odd(mode: Mode) -> (Running, Arc<Notes>) {
 
 #[test]
 fn a_broker_that_fails_or_panics_is_counted_and_breaks_nothing() {
-    for mode in [Mode::Fail, Mode::Panic] {
+    for mode in [Mode::Fail, Mode::Panic, Mode::Bomb] {
         let (server, notes) = odd(mode);
         let mut callers = [server.connect(), server.connect(), server.connect()];
         for caller in &mut callers {
@@ -169,6 +189,26 @@ fn a_broker_that_fails_or_panics_is_counted_and_breaks_nothing() {
             .any(|text| text.contains("the broker failed"));
         assert!(told, "{records:?}");
     }
+}
+
+#[test]
+fn what_a_broker_publishes_to_its_own_server_is_not_told_to_it_again() {
+    let (server, notes) = odd(Mode::Republish);
+    assert!(notes.server.set(server.handle.clone()).is_ok());
+    let mut callers = [server.connect(), server.connect()];
+    callers[0].subscribe("+t");
+    server.publish("t", "by the handle");
+    callers[1].say("t:by a socket");
+    for text in ["by the handle", "by a socket"] {
+        // The subscriber gets both, the broker only the first.
+        assert_eq!([callers[0].next(), callers[0].next()], [text, text]);
+    }
+    callers[1].until("=end");
+    assert_eq!(callers[0].until("=end"), [""; 0]);
+    let told = notes.published.lock().unwrap();
+    assert_eq!(*told, ["by the handle", "by a socket"]);
+    let counts = server.handle.broker_counts();
+    assert_eq!((counts.published, counts.failed), (2, 2));
 }
 
 #[test]

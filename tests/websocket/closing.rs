@@ -139,6 +139,19 @@ fn a_reason_is_cut_to_what_a_frame_holds_and_between_letters() {
 }
 
 #[test]
+fn the_close_handler_is_told_the_reason_in_the_frame() {
+    // `Closed::reason` is "the reason in that frame", which has 123 bytes at most.
+    let mut sim = start(config());
+    let _ = open_quietly(&mut sim);
+    let reason = "r".repeat(124);
+    assert_eq!(act(&mut sim, 0, |ws| ws.end(1000, &reason)), Ok(()));
+    assert_eq!(
+        heard(&mut sim, 0),
+        [format!("closed Local 1000 {}", &reason[..123])]
+    );
+}
+
+#[test]
 fn an_answered_end_frees_the_connection() {
     for answer in [
         wire::close(1000, b"bye"),

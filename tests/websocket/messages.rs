@@ -321,3 +321,18 @@ fn each_side_of_the_limit_of_cost_is_one_fragment_away() {
     assert!(!accepted(1025));
     assert!(!accepted(1026));
 }
+
+#[test]
+fn the_memory_of_a_message_that_is_not_whole_is_counted() {
+    // `Sim::buffered_bytes` is what the other tests trust to find memory that is not given back.
+    let mut sim = start(config());
+    let client = open_quietly(&mut sim);
+    let payload = vec![b'x'; 500_000];
+    let message = wire::binary(&payload);
+    send(&mut sim, client, &message[..400_000]);
+    let buffered = sim.buffered_bytes();
+    assert!((390_000..=1_000_000).contains(&buffered), "{buffered}");
+    send(&mut sim, client, &message[400_000..]);
+    assert_eq!(heard(&mut sim, 0), [wire::line("binary", &payload)]);
+    assert_eq!(sim.buffered_bytes(), 0);
+}

@@ -1,6 +1,9 @@
 //! Handshakes that are not agreed to, and pages that are kept out.
 
-use keirin::{Config, HandshakeError, OriginPolicy};
+use std::sync::{Arc, Mutex};
+
+use keirin::testing::Sim;
+use keirin::{App, Behaviour, Config, HandshakeError, OriginPolicy};
 
 use crate::support::{answer, config, send, start, start_with};
 use crate::upgrade::{ask, has, status};
@@ -187,5 +190,59 @@ fn a_policy_can_be_a_list_or_let_all_in() {
     for (header, expected) in cases {
         let (_, body) = ask(&mut sim, request_with("/policy", header));
         assert_eq!(str::from_utf8(&body), Ok(expected), "{header}");
+    }
+}
+
+#[test]
+fn a_426_names_upgrade_as_a_connection_option() {
+    // RFC 9110 section 7.8: a sender of Upgrade MUST also send an "Upgrade" connection option.
+    let mut sim = start(config());
+    let client = sim.connect();
+    send(&mut sim, client, "GET /ws HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (head, _) = answer(&mut sim, client);
+    assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
+    let head = head.to_ascii_lowercase();
+    let options = head
+        .lines()
+        .filter_map(|line| line.strip_prefix("connection: "));
+    let named = options
+        .flat_map(|line| line.split(','))
+        .any(|option| option.trim() == "upgrade");
+    assert!(named, "{head}");
+}
+
+#[test]
+fn sockets_of_another_app_are_refused_and_the_data_is_dropped() {
+    let foreign = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&foreign);
+    let _other = Sim::new(Config::default(), move |app: &mut App| {
+        let sockets = app.behaviour(Behaviour::<Arc<()>>::new());
+        *slot.lock().expect("nobody panics") = Some(sockets);
+    });
+    let sockets = foreign.lock().expect("nobody panics").expect("it is set");
+    // Whether there is another kind of that number, of the same data or other, or none.
+    for kinds in 0..3 {
+        let data = Arc::new(());
+        let given = Arc::clone(&data);
+        let mut sim = Sim::new(Config::default(), move |app: &mut App| {
+            if kinds == 1 {
+                let _ = app.behaviour(Behaviour::<u32>::new());
+            } else if kinds == 2 {
+                let _ = app.behaviour(Behaviour::<Arc<()>>::new());
+            }
+            let given = Arc::clone(&given);
+            app.get("/ws", move |res, req| {
+                let handshake = req.handshake().expect("it is one");
+                res.upgrade(sockets, handshake, Arc::clone(&given))
+            });
+        });
+        let holders = Arc::strong_count(&data);
+        let client = sim.connect();
+        sim.send(client, request("/ws").as_bytes());
+        sim.run_until_idle();
+        let head = String::from_utf8(sim.received(client)).expect("ASCII");
+        assert!(head.starts_with("HTTP/1.1 500 "), "{kinds}: {head}");
+        assert_eq!(sim.counts().sockets_opened, 0);
+        assert_eq!(Arc::strong_count(&data), holders, "{kinds}");
     }
 }

@@ -1,9 +1,12 @@
 //! A graceful stop closes sockets, at once or one after the other.
 
+use std::time::Duration;
+
 use keirin::Config;
+use keirin::testing::Client;
 
 use crate::support::{
-    Worker, assert_clean, config, frames, heard, open_quietly, rest, send, start_with,
+    Worker, act, assert_clean, config, frames, heard, open_quietly, rest, send, start_with,
 };
 use crate::wire;
 
@@ -72,21 +75,69 @@ fn a_stop_can_be_spread() {
     }
 }
 
+/// The lines of all of them, for those who have got one.
+fn closes(sim: &mut Worker, clients: &[Client]) -> Vec<String> {
+    let clients = clients.iter();
+    clients.flat_map(|&client| frames(sim, client)).collect()
+}
+
 #[test]
-fn a_spread_that_is_longer_than_the_grace_is_cut_short() {
-    let builder = Config::builder().stop_spread_ms(60_000);
-    let mut sim = start_with(builder, config(), |_| ());
-    let clients: Vec<_> = (0..50).map(|_| open_quietly(&mut sim)).collect();
-    sim.stop(5_000);
-    sim.advance_ms(5_010);
-    assert!(sim.is_stopped());
-    for (index, &client) in clients.iter().enumerate() {
-        let log = heard(&mut sim, index);
-        assert_eq!(log.len(), 1, "{log:?}");
-        assert!(log[0].starts_with("closed Stop"), "{log:?}");
-        assert!(sim.is_freed(client));
+fn a_spread_that_is_longer_than_the_grace_tells_every_socket_in_time() {
+    // The last, too, has the time to answer; where there is none they are all told at once.
+    for (grace, told_by) in [(5_000, 3_000), (2_000, 0), (1_000, 0)] {
+        let builder = Config::builder()
+            .stop_spread_ms(60_000)
+            .linger_timeout_ms(2_000);
+        let mut sim = start_with(builder, config(), |_| ());
+        let clients: Vec<_> = (0..50).map(|_| open_quietly(&mut sim)).collect();
+        sim.stop(grace);
+        sim.advance_ms(told_by + 10);
+        let lines = closes(&mut sim, &clients);
+        assert_eq!(lines, vec!["close 1001 server is stopping"; 50], "{grace}");
+        sim.advance_ms(grace - told_by);
+        assert!(sim.is_stopped());
+        for (index, &client) in clients.iter().enumerate() {
+            assert_stopped(&mut sim, index, 1001);
+            assert!(sim.is_freed(client));
+        }
+        assert_clean(&sim);
     }
-    assert_clean(&sim);
+}
+
+#[test]
+fn a_stop_that_is_cut_short_by_another_tells_every_socket_all_the_same() {
+    let builder = Config::builder().stop_spread_ms(10_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let clients: Vec<_> = (0..10).map(|_| open_quietly(&mut sim)).collect();
+    sim.stop(60_000);
+    sim.advance_ms(10);
+    sim.stop(500);
+    sim.advance_ms(510);
+    assert!(sim.is_stopped());
+    let lines = closes(&mut sim, &clients);
+    assert_eq!(lines, vec!["close 1001 server is stopping"; 10]);
+    for index in 0..10 {
+        assert_stopped(&mut sim, index, 1001);
+    }
+}
+
+#[test]
+fn a_lifetime_set_during_a_stop_does_not_put_its_end_off() {
+    let builder = Config::builder().stop_spread_ms(10_000);
+    let mut sim = start_with(builder, config(), |_| ());
+    let clients: Vec<_> = (0..2).map(|_| open_quietly(&mut sim)).collect();
+    sim.stop(60_000);
+    sim.advance_ms(10);
+    for lifetime in [Duration::ZERO, Duration::from_secs(3600)] {
+        let set = act(&mut sim, 1, |ws| ws.set_lifetime(lifetime));
+        assert_eq!(set, Ok(()));
+    }
+    sim.advance_ms(4_000);
+    assert_eq!(heard(&mut sim, 1), [""; 0]);
+    sim.advance_ms(1_000);
+    let sent = frames(&mut sim, clients[1]);
+    assert_eq!(sent, ["close 1001 server is stopping"]);
+    assert_stopped(&mut sim, 1, 1001);
 }
 
 #[test]
