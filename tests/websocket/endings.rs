@@ -99,6 +99,33 @@ fn behind_a_panic_the_peers_close_frame_is_still_understood() {
     }
 }
 
+#[test]
+fn a_panic_behind_another_end_or_a_pause_is_told_once() {
+    for (way, told) in [
+        (0, "closed Dropped 1006"),
+        (1, "closed Local 4000"),
+        (2, "closed Panic 1011"),
+    ] {
+        let mut sim = start_behaviour(move || {
+            recorder(config()).on_message(move |ws, _| {
+                let done = match way {
+                    0 => ws.close(),
+                    1 => ws.end(4000, ""),
+                    _ => ws.pause(),
+                };
+                panic!("on purpose: {done:?}");
+            })
+        });
+        let client = open_quietly(&mut sim);
+        let packet = [wire::text("a"), wire::text("b"), wire::close(1000, b"")];
+        send(&mut sim, client, packet.concat());
+        assert_eq!(heard(&mut sim, 0), [told]);
+        assert_eq!(sim.counts().panics, 1);
+        assert_gone(&mut sim, client);
+        assert_clean(&sim);
+    }
+}
+
 struct Bomb;
 
 impl Drop for Bomb {
