@@ -8,6 +8,7 @@ mod closing;
 mod edges;
 mod endings;
 mod errors;
+mod fairness;
 mod messages;
 mod model;
 mod model_app;
