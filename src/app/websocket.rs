@@ -155,8 +155,8 @@ impl<U: 'static> Socket<'_, U> {
     }
 
     /// Sends a Close frame and ends the connection once the peer has answered it, or has not for
-    /// `linger_timeout_ms`. What was sent before has `write_stall_timeout_ms` to leave. The reason
-    /// is cut to 123 bytes. From here on nothing can be sent.
+    /// `linger_timeout_ms`. What was sent before then has `write_stall_timeout_ms` to leave. The
+    /// reason is cut to 123 bytes. From here on nothing can be sent.
     ///
     /// # Errors
     /// [`Misuse::CloseCode`] for a code that must not be sent (RFC 6455 section 7.4: what may be is
@@ -174,8 +174,9 @@ impl<U: 'static> Socket<'_, U> {
         self.state.close_socket(self.id)
     }
 
-    /// Leaves what the peer sends in the kernel, so that the peer has to wait. Meanwhile the socket
-    /// is not closed for being idle, and a peer that leaves in good order may go unnoticed.
+    /// Leaves what the peer sends in the kernel, but for what was read already, so that the peer
+    /// has to wait. Meanwhile the socket is not closed for being idle, and a peer that leaves in
+    /// good order may go unnoticed.
     ///
     /// # Errors
     /// [`Misuse::Stale`] for a socket that is not open any more.

@@ -115,8 +115,9 @@ impl Stash {
     }
 }
 
-/// How much of a WebSocket's input is read at once.
-const SOCKET_READ_BYTES: usize = 128 << 10;
+/// How much of a WebSocket's input is read at once: what is not handled in its turn, or while it is
+/// paused, has to be kept.
+const SOCKET_READ_BYTES: usize = 256 << 10;
 
 /// Deadline that never comes.
 pub(super) const NEVER: Tick = Tick::MAX;

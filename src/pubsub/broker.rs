@@ -14,7 +14,7 @@ use super::message::{Message, Publication};
 /// Carries messages between processes: a client of Redis, of NATS, or of something of your own.
 ///
 /// What it publishes to its own server from within one of these calls reaches the subscribers
-/// there and is not handed to it again.
+/// there and is not handed to it again, nor to the broker of another server on the same thread.
 ///
 /// One value serves one server. Its methods are called on the threads of the workers and of whoever
 /// publishes, and must not wait for the network: queue, and say when the queue is full. An error,

@@ -40,15 +40,25 @@ impl<S: Service> Worker<S> {
             at: 0,
             end: bytes.len(),
             messages: 0,
+            messages_max: requests_left.saturating_mul(MESSAGES_PER_REQUEST),
         };
         // One call for all messages that are there: between two of them nothing of the engine's is
         // done that a single callback could not do as well.
-        while !self.call(None, |service, state| {
-            feeding.run(service, state, bytes, workspace, inflated);
-        }) {
+        loop {
+            let before = feeding.at;
+            let well = self.call(None, |service, state| {
+                feeding.run(service, state, bytes, workspace, inflated);
+            });
+            if well {
+                break;
+            }
             // What follows the message whose handler panicked is still looked through for the
             // peer's Close frame.
             self.state.end_for(id.0, CloseCause::Panic, 1011, "");
+            if feeding.at == before {
+                feeding.at = feeding.end;
+                break;
+            }
         }
         let Feeding {
             lent, at, messages, ..
@@ -174,6 +184,8 @@ struct Feeding {
     end: usize,
     /// Messages and control frames so far.
     messages: u32,
+    /// How many there may be; what is left over is kept for the next turn.
+    messages_max: u32,
 }
 
 impl Feeding {
@@ -189,6 +201,9 @@ impl Feeding {
         loop {
             // Whether the socket goes on is looked at only when something may have changed that.
             if std::mem::take(&mut state.disturbed) && !self.goes_on(state) {
+                return;
+            }
+            if self.messages >= self.messages_max {
                 return;
             }
             let lent = &mut self.lent;
