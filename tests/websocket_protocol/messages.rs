@@ -227,7 +227,7 @@ fn a_message_that_is_all_there_is_not_copied() {
 fn buffers_are_used_again() {
     let mut workspace = Workspace::default();
     let mut places = Vec::new();
-    for len in [3000, 3000, 1000, 300_000, 3000] {
+    for len in [3000, 3000, 1000, 5 << 20, 3000] {
         let mut receiver = Receiver::new(Role::Server, false);
         let mut bytes = stream(&[(0x02, &vec![7; len - 1]), (0x80, b"z")]);
         let step = step(&mut receiver, &mut bytes, &mut workspace, &LARGE);

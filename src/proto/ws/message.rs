@@ -34,8 +34,9 @@ pub const FRAGMENT_COST: usize = 64;
 /// How far the room for a message in pieces may be ahead of what has arrived of it, at least.
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
-/// A buffer with more room than this is not kept for the next message.
-const SPARE_BYTES_MAX: usize = 64 << 10;
+/// A buffer with more room than this is not kept for the next message. There is one for all sockets
+/// of a worker; to ask the system for a megabyte for each message costs more than to copy it.
+const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// Room for messages in pieces: one for all sockets of a worker.
 #[derive(Debug, Default)]
