@@ -2,7 +2,7 @@
 
 use super::codec::{Outgoing, encode_published};
 use super::pubsub::DROPPED_COST_BYTES;
-use super::{Dropped, Message, SocketId, SocketNews, SocketSettings};
+use super::{Dropped, Message, Socket, SocketId, SocketNews, SocketSettings};
 use crate::config::Backpressure;
 use crate::engine::answer::Sent;
 use crate::engine::conn::{Conn, Phase};
@@ -71,15 +71,7 @@ impl<U> State<U> {
         if self.send_plain(id, message) {
             return Ok(Sent::Sent);
         }
-        self.write_pending(id.0);
-        let conn = self.open_mut(id)?;
-        let blocked = conn.blocked;
-        let Some(socket) = &mut conn.socket else {
-            return Err(Misuse::Stale);
-        };
-        if socket.fragments().is_some() {
-            return Err(self.misuse(Misuse::Fragment));
-        }
+        let (socket, blocked) = self.begin_message(id)?;
         let encoded = socket.class == Class::BROTLI || (compress && socket.class != Class::PLAIN);
         let bytes = message.bytes();
         if blocked && !self.has_room(id.0, bytes.len()) {
@@ -90,6 +82,24 @@ impl<U> State<U> {
             return Ok(self.push_encoded(id.0, message, compress));
         }
         Ok(self.push_frame(id.0, opcode(message.kind()), false, bytes, true))
+    }
+
+    /// Before a whole message: what was published goes first, and no other may be unfinished.
+    /// Returns the socket, and whether its peer is slow.
+    fn begin_message(&mut self, id: SocketId) -> Result<(&mut Socket, bool), Misuse> {
+        self.write_pending(id.0);
+        let conn = self.open_mut(id)?;
+        if conn
+            .socket
+            .as_ref()
+            .is_some_and(|socket| socket.is_fragmented())
+        {
+            return Err(self.misuse(Misuse::Fragment));
+        }
+        let conn = self.open_mut(id)?;
+        let blocked = conn.blocked;
+        let socket = conn.socket.as_deref_mut().ok_or(Misuse::Stale)?;
+        Ok((socket, blocked))
     }
 
     /// Sends a message of the common kind: small, not compressed, to a peer that keeps up. Returns
@@ -153,15 +163,7 @@ impl<U> State<U> {
         id: SocketId,
         message: &SharedMessage,
     ) -> Result<Sent, Misuse> {
-        self.write_pending(id.0);
-        let conn = self.open_mut(id)?;
-        let blocked = conn.blocked;
-        let Some(socket) = &mut conn.socket else {
-            return Err(Misuse::Stale);
-        };
-        if socket.fragments().is_some() {
-            return Err(self.misuse(Misuse::Fragment));
-        }
+        let (socket, blocked) = self.begin_message(id)?;
         let (class, behaviour) = (socket.class, socket.behaviour as usize);
         socket.history_is_stale = true;
         let codec = &mut self.socket_settings[behaviour].codec;
