@@ -10,7 +10,7 @@ use crate::engine::io::joins;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
 use crate::proto::ws::brotli::TAG_RAW;
-use crate::proto::ws::frame::{CONTROL_BYTES_MAX, encode_header};
+use crate::proto::ws::frame::{CONTROL_BYTES_MAX, encode_frame, encode_header};
 use crate::proto::ws::{Kind, Opcode};
 use crate::pubsub::{Class, Message as SharedMessage};
 use crate::util::slab::Id;
@@ -122,9 +122,8 @@ impl<U> State<U> {
         }
         Self::lend_buffer(conn, &mut self.spare);
         let tail = conn.out.tail();
-        tail.reserve(HEADER_BYTES_MAX + bytes.len());
-        encode_header(tail, true, false, opcode(message.kind()), bytes.len());
-        tail.extend_from_slice(bytes);
+        tail.reserve(frame_bytes);
+        encode_frame(tail, true, false, opcode(message.kind()), bytes);
         self.counters.messages_sent.bump();
         if self.driven != Some(id.0) {
             self.push_dirty(id.0);

@@ -223,6 +223,13 @@ fn encode_long(out: &mut Vec<u8>, first: u8, payload_bytes: usize, mask_bit: u8)
     }
 }
 
+/// Appends a whole unmasked frame, as servers send them.
+#[inline]
+pub fn encode_frame(out: &mut Vec<u8>, fin: bool, rsv1: bool, opcode: Opcode, payload: &[u8]) {
+    encode(out, fin, rsv1, opcode, payload.len(), 0);
+    out.extend_from_slice(payload);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
