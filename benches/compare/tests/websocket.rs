@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -398,8 +398,15 @@ fn handshakes_are_counted_and_checked() {
 
 #[test]
 fn idle_connections_are_held_and_checked() {
-    // A process whose memory and files stay as they are, in place of the server's.
-    let mut other = Command::new("sleep").arg("60").spawn().unwrap();
+    // A process whose memory and files stay as they are, in place of the server's: once it has
+    // given a line back, it has started, and it waits for the next.
+    let mut other = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    other.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    other.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     for (scenario, mode) in [("idle30", Mode::Echo), ("idle30-deflate", Mode::Deflate)] {
         let scenario = scenario.parse().unwrap();
         let run = |fault| idle::run(scenario, serve(mode, fault), other.id(), Content::All);
