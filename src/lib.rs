@@ -76,6 +76,9 @@ pub use {
     },
 };
 
+#[cfg(feature = "binding")]
+pub use app::{ById, Ended, SocketTimeouts};
+
 #[cfg(all(fuzzing, feature = "net"))]
 pub use {app::fuzz_router, pubsub::fuzz_topics};
 

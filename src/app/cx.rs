@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::response::Response;
 use crate::engine::{self, Command, ResponseId, State, TimerId};
 use crate::error::Misuse;
+use crate::observe::Counts;
 use crate::util::inbox::Refused;
 
 /// Access to the worker from within a callback.
@@ -63,6 +64,18 @@ impl<'a, U: 'static> Cx<'a, U> {
     /// Disarms a timer; false when it has come up already.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
         self.state.cancel(timer)
+    }
+
+    /// The number of this worker in its server, from 0.
+    pub fn worker(&self) -> usize {
+        self.state.worker()
+    }
+
+    /// What this worker has counted.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(self.state.counters());
+        counts
     }
 
     /// A way into this worker from other threads.

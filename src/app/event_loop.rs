@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::App;
-use super::cx::Remote;
+use super::cx::{Cx, Remote};
 use super::routes::Routes;
 use crate::config::Config;
 use crate::engine::worker::Worker;
@@ -139,6 +139,16 @@ impl<U: 'static> EventLoop<U> {
         self.driver.poll(timeout)?;
         self.worker.turn(&mut self.driver, &*self.sink);
         Ok(())
+    }
+
+    /// Runs `f` as if it were a callback, between turns: for what happens outside the loop, in a
+    /// program whose own loop drives this one. What it sends has left when this returns, and other
+    /// callbacks may have run by then. `None` if it has panicked, which is counted and logged.
+    ///
+    /// [`next_timeout`](Self::next_timeout) may be sooner afterwards.
+    pub fn enter<R>(&mut self, f: impl FnOnce(&mut Cx<'_, U>) -> R) -> Option<R> {
+        let f = |state: &mut State<U>| f(&mut Cx { state });
+        self.worker.enter(&self.driver, f)
     }
 
     /// Runs until [`stop`](Self::stop) is asked for, from a callback or another thread, and

@@ -42,6 +42,18 @@ impl Handshake {
     pub fn is_allowed(&self, policy: &OriginPolicy) -> bool {
         policy.allows(self.origin(), &self.host)
     }
+
+    pub(super) fn into_upgrade<D: 'static>(self, sockets: Sockets<D>, data: D) -> Upgrade {
+        Upgrade {
+            accept: self.accept,
+            protocols: self.protocols,
+            chosen: self.chosen,
+            extensions: self.extensions,
+            behaviour: sockets.behaviour,
+            key: sockets.key,
+            data: boxed(data),
+        }
+    }
 }
 
 impl Request<'_> {
@@ -73,15 +85,7 @@ impl<U: 'static> Response<'_, U> {
     /// Instead the answer is 400 for a malformed offer of extensions, 503 when the server is
     /// stopping, and 500 when a header was refused or the sockets are those of another worker.
     pub fn upgrade<D: 'static>(self, sockets: Sockets<D>, handshake: Handshake, data: D) -> Reply {
-        let upgrade = Upgrade {
-            accept: handshake.accept,
-            protocols: handshake.protocols,
-            chosen: handshake.chosen,
-            extensions: handshake.extensions,
-            behaviour: sockets.behaviour,
-            key: sockets.key,
-            data: boxed(data),
-        };
+        let upgrade = handshake.into_upgrade(sockets, data);
         let _ = self.state.upgrade(self.id, upgrade);
         Reply::done()
     }

@@ -5,6 +5,8 @@
     reason = "the app module is named after its main type"
 )]
 mod app;
+#[cfg(feature = "binding")]
+mod by_id;
 mod cx;
 mod event_loop;
 mod handshake;
@@ -16,6 +18,8 @@ mod server;
 mod websocket;
 
 pub use app::App;
+#[cfg(feature = "binding")]
+pub use by_id::{ById, Ended, SocketTimeouts};
 pub use cx::{Cx, Remote, RemoteError};
 pub use event_loop::EventLoop;
 pub use handshake::Handshake;

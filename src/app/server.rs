@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::app::App;
-use super::cx::Remote;
+use super::cx::{Cx, Remote};
 use super::event_loop::{EventLoop, Parts};
 use super::websocket::publication;
 use crate::config::Config;
@@ -14,12 +14,13 @@ use crate::error::Error;
 use crate::net::address::ListenAddress;
 use crate::net::listener::{Bound, Listener};
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
-use crate::pubsub::{Broker, BrokerCounts, Hub, Publication, Published, TopicError};
+use crate::pubsub::{Broker, BrokerCounts, Filter, Hub, Publication, Published, TopicError};
 
 /// The most workers: ids have 8 bits for them, and one number is reserved.
 const WORKERS_MAX: usize = 254;
 
 type Setup<U> = dyn Fn(&mut App<U>) + Send + Sync;
+type OnStart<U> = dyn Fn(&mut Cx<'_, U>) + Send + Sync;
 type MakeState<U> = dyn Fn(usize) -> U + Send + Sync;
 
 /// An HTTP server.
@@ -36,6 +37,7 @@ type MakeState<U> = dyn Fn(usize) -> U + Send + Sync;
 pub struct Server<U: 'static = ()> {
     setup: Arc<Setup<U>>,
     make_state: Arc<MakeState<U>>,
+    on_start: Arc<OnStart<U>>,
     config: Config,
     workers: usize,
     sink: Arc<Sink>,
@@ -80,6 +82,7 @@ impl<U: 'static> Server<U> {
         Self {
             setup: Arc::new(setup),
             make_state: Arc::new(make_state),
+            on_start: Arc::new(|_| {}),
             config: Config::default(),
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
@@ -113,6 +116,14 @@ impl<U: 'static> Server<U> {
     #[must_use]
     pub fn broker(mut self, broker: impl Broker) -> Self {
         self.broker = Some(Arc::new(broker));
+        self
+    }
+
+    /// Has each worker call `on_start` on its thread, before it accepts connections: to arm timers,
+    /// say, or to tell others of its [`Remote`].
+    #[must_use]
+    pub fn on_start(mut self, on_start: impl Fn(&mut Cx<'_, U>) + Send + Sync + 'static) -> Self {
+        self.on_start = Arc::new(on_start);
         self
     }
 
@@ -219,6 +230,7 @@ impl<U: 'static> Server<U> {
                 listeners: Vec::new(),
                 setup: Arc::clone(&self.setup),
                 make_state: Arc::clone(&self.make_state),
+                on_start: Arc::clone(&self.on_start),
             });
         }
         for bound in &mut self.bound {
@@ -249,6 +261,7 @@ struct Seed<U: 'static> {
     listeners: Vec<Listener>,
     setup: Arc<Setup<U>>,
     make_state: Arc<MakeState<U>>,
+    on_start: Arc<OnStart<U>>,
 }
 
 fn run_worker<U: 'static>(seed: Seed<U>, control: &Mutex<Control<U>>) -> Result<(), Error> {
@@ -266,9 +279,11 @@ fn run_worker<U: 'static>(seed: Seed<U>, control: &Mutex<Control<U>>) -> Result<
         listeners,
         setup,
         make_state,
+        on_start,
     } = seed;
     let user = make_state(usize::from(number));
     let mut event_loop = EventLoop::from_parts(parts, user, &*setup)?;
+    event_loop.enter(|cx| on_start(cx));
     for listener in listeners {
         event_loop.add_listener(listener)?;
     }
@@ -298,6 +313,22 @@ impl<U: 'static> ServerHandle<U> {
     /// cut. A second call can shorten the time.
     pub fn stop(&self, grace: Duration) {
         lock(&self.0).stop(grace);
+    }
+
+    /// A way into one worker; `None` for one that is not there, and before the server runs.
+    pub fn remote(&self, worker: usize) -> Option<Remote<U>> {
+        let control = lock(&self.0);
+        control
+            .workers
+            .get(worker)
+            .map(|(remote, _)| remote.clone())
+    }
+
+    /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        let hub = lock(&self.0).hub.clone();
+        let filter = Filter::topic(topic).ok();
+        hub.zip(filter).map_or(0, |(hub, filter)| hub.count(filter))
     }
 
     /// What all workers have counted so far.

@@ -243,7 +243,7 @@ pub(super) fn publication<'a>(topic: &'a str, message: Message<'a>) -> Publicati
 /// A message for any number of sockets, on any worker: framed and compressed once, when the first
 /// of them is sent it.
 #[derive(Clone, Debug)]
-pub struct PreparedMessage(Arc<SharedMessage>);
+pub struct PreparedMessage(pub(super) Arc<SharedMessage>);
 
 impl PreparedMessage {
     /// Copies the message.

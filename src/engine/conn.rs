@@ -21,6 +21,25 @@ pub struct ResponseId {
     pub(crate) request: u32,
 }
 
+#[cfg(feature = "binding")]
+impl ResponseId {
+    /// The connection's bits and the request's number, for a foreign interface.
+    pub fn to_bits(self) -> (u64, u32) {
+        (self.conn.to_bits(), self.request)
+    }
+
+    /// The id of these bits. Any will do: those that name no answer are stale.
+    pub fn from_bits((conn, request): (u64, u32)) -> Self {
+        let conn = Id::from_bits(conn);
+        Self { conn, request }
+    }
+
+    /// The number of the worker that owes this answer.
+    pub fn worker(self) -> usize {
+        usize::from(self.conn.worker())
+    }
+}
+
 /// Where a connection is in the life of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {

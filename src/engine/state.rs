@@ -280,6 +280,13 @@ impl<U> State<U> {
         self.answering(id).map(|_| ())
     }
 
+    /// The same for whoever asks without having called for it, so that it is not counted.
+    #[cfg(feature = "binding")]
+    pub(crate) fn is_owed(&self, id: ResponseId) -> bool {
+        let conn = self.conns.get(id.conn);
+        conn.is_some_and(|conn| conn.request == id.request && conn.owes_answer())
+    }
+
     pub(super) fn misuse(&self, misuse: Misuse) -> Misuse {
         self.counters.misuse_other.bump();
         misuse
@@ -367,6 +374,11 @@ impl<U> State<U> {
 
     pub(crate) fn defer(&mut self, callback: Callback<U>) {
         self.notices.push_back(Notice::Call(callback));
+    }
+
+    /// The number of this worker.
+    pub(crate) fn worker(&self) -> usize {
+        usize::from(self.conns.worker())
     }
 
     pub(crate) fn remote(&self) -> &Remote<U> {

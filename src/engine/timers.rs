@@ -13,6 +13,19 @@ use crate::util::wheel::Tick;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(Id);
 
+#[cfg(feature = "binding")]
+impl TimerId {
+    /// The bits, for a foreign interface.
+    pub fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// The id of these bits. Any will do: those that name no timer are found not to.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(Id::from_bits(bits))
+    }
+}
+
 /// A timer's callback.
 pub(super) struct Task<U>(Callback<U>);
 

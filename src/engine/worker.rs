@@ -46,6 +46,19 @@ impl<S: Service> Worker<S> {
         self.observe(sink);
     }
 
+    /// Runs `callback` between turns and sees to what it has caused; `None` if it has panicked.
+    pub(crate) fn enter<R>(
+        &mut self,
+        driver: &impl Driver,
+        callback: impl FnOnce(&mut State<S::User>) -> R,
+    ) -> Option<R> {
+        self.state.set_clock(driver.now(), || driver.unix_s());
+        let mut result = None;
+        self.call(None, |_, state| result = Some(callback(state)));
+        self.settle();
+        result
+    }
+
     /// How long the driver may wait from `now` on, in milliseconds: `None` is until there is news.
     pub(crate) fn next_timeout_ms(&self, now: Tick) -> Option<u64> {
         if !self.state.is_quiet() || !self.state.backlog.is_empty() {

@@ -87,6 +87,11 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The worker in the ids of this slab.
+    pub(crate) fn worker(&self) -> u8 {
+        self.worker
+    }
+
     /// Stores what `make` returns for the id it is given, or gives back `None` when all slots are
     /// taken or retired.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Option<Id> {

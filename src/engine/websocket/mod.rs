@@ -31,6 +31,24 @@ pub(crate) use upgrade::Upgrade;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketId(pub(crate) Id);
 
+#[cfg(feature = "binding")]
+impl SocketId {
+    /// The bits, for a foreign interface.
+    pub fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// The id of these bits. Any will do: those that name no socket are stale.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(Id::from_bits(bits))
+    }
+
+    /// The number of the worker that has this socket.
+    pub fn worker(self) -> usize {
+        usize::from(self.0.worker())
+    }
+}
+
 /// A message, in or out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
