@@ -192,7 +192,7 @@ impl<U: 'static> Sim<U> {
 
     /// A way into the worker, as other threads have it.
     pub fn remote(&self) -> Remote<U> {
-        Remote::from_engine(self.worker.state.remote().clone())
+        Remote::of(&self.worker.state)
     }
 
     /// Acts on the worker from outside any callback.

@@ -252,6 +252,13 @@ impl<U: 'static> ById<'_, U> {
         self.state.resume(id)
     }
 
+    /// The kind of WebSocket that the app added as the `index`th, whose data is `D`; sockets with
+    /// data of another type get no events.
+    pub fn sockets<D>(&self, index: u16) -> Option<Sockets<D>> {
+        let key = self.state.socket_key(index)?;
+        Some(Sockets::new(index, key))
+    }
+
     /// Answers 101 and makes the connection a WebSocket with `data`; see
     /// [`Response::upgrade`](super::Response::upgrade).
     ///

@@ -1,12 +1,15 @@
 //! The loop as callbacks see it, and as other threads do.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::response::Response;
-use crate::engine::{self, Command, ResponseId, State, TimerId};
+use super::websocket::publication;
+use crate::engine::{self, Command, Message, ResponseId, State, TimerId};
 use crate::error::Misuse;
 use crate::observe::Counts;
+use crate::pubsub::{Hub, Publication, Published, TopicError};
 use crate::util::inbox::Refused;
 
 /// Access to the worker from within a callback.
@@ -80,16 +83,22 @@ impl<'a, U: 'static> Cx<'a, U> {
 
     /// A way into this worker from other threads.
     pub fn remote(&self) -> Remote<U> {
-        Remote(self.state.remote().clone())
+        Remote::of(self.state)
     }
 }
 
 /// A way into one worker from any thread.
-pub struct Remote<U = ()>(pub(super) engine::Remote<U>);
+pub struct Remote<U = ()> {
+    pub(super) worker: engine::Remote<U>,
+    pub(super) hub: Arc<Hub>,
+}
 
 impl<U> Clone for Remote<U> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            worker: self.worker.clone(),
+            hub: Arc::clone(&self.hub),
+        }
     }
 }
 
@@ -115,9 +124,11 @@ impl fmt::Display for RemoteError {
 impl std::error::Error for RemoteError {}
 
 impl<U: 'static> Remote<U> {
-    #[cfg(feature = "testing")]
-    pub(crate) fn from_engine(remote: engine::Remote<U>) -> Self {
-        Self(remote)
+    pub(crate) fn of(state: &State<U>) -> Self {
+        Self {
+            worker: state.remote().clone(),
+            hub: Arc::clone(state.hub()),
+        }
     }
 
     /// Has the worker call `f` in its next turn. Calls from one thread run in their order.
@@ -131,14 +142,31 @@ impl<U: 'static> Remote<U> {
         self.send(Command::Call(Box::new(move |state| f(&mut Cx { state }))))
     }
 
+    /// Publishes to all subscribers of a topic on all workers of the server, and through its
+    /// broker.
+    ///
+    /// # Errors
+    /// The topic is empty or has more than 65,535 bytes.
+    pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<Published, TopicError> {
+        self.publish_as(&publication(topic, message))
+    }
+
+    /// The same, with a choice about compression.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_as(&self, publication: &Publication<'_>) -> Result<Published, TopicError> {
+        self.hub.publish(publication)
+    }
+
     /// Begins a graceful stop of this worker, as [`EventLoop::stop`](super::EventLoop::stop) does.
     pub fn stop(&self, grace: Duration) {
-        self.0
+        self.worker
             .stop(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
     }
 
     fn send(&self, command: Command<U>) -> Result<(), RemoteError> {
-        self.0.send(command).map_err(|refused| match refused {
+        self.worker.send(command).map_err(|refused| match refused {
             Refused::Full(_) => RemoteError::Full,
             Refused::Closed(_) => RemoteError::Stopped,
         })

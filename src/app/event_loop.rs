@@ -176,7 +176,7 @@ impl<U: 'static> EventLoop<U> {
 
     /// A way into this loop from other threads.
     pub fn remote(&self) -> Remote<U> {
-        Remote(self.worker.state.remote().clone())
+        Remote::of(&self.worker.state)
     }
 
     /// What the loop has counted.

@@ -141,8 +141,20 @@ impl<U: 'static> Server<U> {
     /// [`Error::Address`] when it does not parse, [`Error::Listen`] when it cannot be had: also
     /// when another program holds the port and would share it.
     pub fn listen(mut self, address: &str) -> Result<Self, Error> {
-        self.bound.push(Bound::new(&address.parse()?)?);
+        self.listen_on(address)?;
         Ok(self)
+    }
+
+    /// The same for a server that is kept: says where it listens, with the port that the kernel
+    /// chose.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen).
+    pub fn listen_on(&mut self, address: &str) -> Result<ListenAddress, Error> {
+        let bound = Bound::new(&address.parse()?)?;
+        let address = bound.address().clone();
+        self.bound.push(bound);
+        Ok(address)
     }
 
     /// Where the server listens, with the ports that the kernel chose.
@@ -242,9 +254,11 @@ impl<U: 'static> Server<U> {
         control.hub = Some(hub);
         for seed in &seeds {
             let counters = Arc::clone(&seed.parts.counters);
-            control
-                .workers
-                .push((Remote(seed.parts.remote.clone()), counters));
+            let remote = Remote {
+                worker: seed.parts.remote.clone(),
+                hub: Arc::clone(&seed.parts.hub),
+            };
+            control.workers.push((remote, counters));
         }
         if let Some(grace) = control.stopping {
             control.stop(grace);

@@ -385,6 +385,10 @@ impl<U> State<U> {
         &self.remote
     }
 
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

@@ -70,6 +70,10 @@ impl<S: Service> Worker<S> {
 impl<U> State<U> {
     /// Calls `callback` after at least `delay_ms`.
     pub(crate) fn after(&mut self, delay_ms: u64, callback: Callback<U>) -> Option<TimerId> {
+        if self.tasks.is_full() {
+            self.graveyard.push(Grave::Task(callback));
+            return None;
+        }
         let id = self.tasks.insert_with(|_| Task(callback))?;
         // The present tick has begun already, so it does not count.
         self.wheel

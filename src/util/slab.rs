@@ -92,6 +92,11 @@ impl<T> Slab<T> {
         self.worker
     }
 
+    /// Whether all slots are taken or retired.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() >= SLOTS_MAX
+    }
+
     /// Stores what `make` returns for the id it is given, or gives back `None` when all slots are
     /// taken or retired.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Option<Id> {

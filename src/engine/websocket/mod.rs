@@ -398,6 +398,13 @@ impl<U> crate::engine::State<U> {
         socket.data.as_deref_mut()
     }
 
+    /// What tells the settings of a kind from those of another worker's.
+    #[cfg(feature = "binding")]
+    pub(crate) fn socket_key(&self, behaviour: u16) -> Option<u64> {
+        let settings = self.socket_settings.get(usize::from(behaviour))?;
+        Some(settings.key)
+    }
+
     /// The kind of a socket.
     fn behaviour_of(&self, id: SocketId) -> Option<usize> {
         let socket = self.conns.get(id.0)?.socket.as_ref()?;
