@@ -1,3 +1,82 @@
+/**
+ * @file keirin.h
+ * @brief An HTTP/1.1 and WebSocket engine: one event loop per core, and a response that cannot be
+ * misused.
+ *
+ * @code
+ * static void hello(void *user, keirin_loop_t *loop, keirin_response_t response,
+ *                   const keirin_request_t *request) {
+ *     (void)user, (void)request;
+ *     keirin_response_end(loop, response, (const uint8_t *)"Hello world!", 12);
+ * }
+ *
+ * int main(void) {
+ *     keirin_app_t *app = keirin_app_new();
+ *     keirin_server_t *server = NULL;
+ *     keirin_app_route(app, "GET", "/", hello, NULL, NULL);
+ *     if (keirin_server_new(app, NULL, &server) != KEIRIN_OK ||
+ *         keirin_server_listen(server, "127.0.0.1:3000", NULL) != KEIRIN_OK) {
+ *         fprintf(stderr, "%s\n", keirin_last_error());
+ *         return 1;
+ *     }
+ *     keirin_app_free(app);
+ *     return keirin_server_run(server) != KEIRIN_OK;
+ * }
+ * @endcode
+ *
+ * @section conventions Conventions
+ *
+ * - Calls that can be refused return a keirin_status_t: 0 or more is done, negative refused. A
+ *   refused call changes nothing, but where its documentation says otherwise. Results go to the last
+ *   parameters, and are written only when the call is done.
+ * - What is set up takes strings that end with a NUL; what happens for each request or message takes
+ *   a pointer and a length. The pointer is not looked at when the length is 0.
+ * - What keirin_..._new() and keirin_..._clone() make belongs to the caller, and goes back with
+ *   keirin_..._free(). Everything else is a value (keirin_response_t, keirin_ws_t, keirin_timer_t),
+ *   with nothing to free, or was lent: a pointer that a callback is given dies when it returns.
+ * - A callback is registered with a pointer `user`, which it is given first, and with a destructor
+ *   for that, which may be NULL. The destructor is called exactly once, also when the registration
+ *   is refused.
+ * - A pointer that is not NULL has to be valid, and one to something of this library must have come
+ *   from it, and not have been freed. NULL is always found out: KEIRIN_ERR_NULL. So is a name that
+ *   is not good any more, in whatever way: KEIRIN_ERR_STALE.
+ * - Callbacks must not leave by an exception or longjmp(): the process is ended then. The C++ header
+ *   keirin.hpp sees to that.
+ *
+ * @section threads Threads
+ *
+ * A loop, with its connections, belongs to the thread that made it, or to the worker's thread of its
+ * server. Calls for it from another thread are KEIRIN_ERR_WRONG_THREAD. Other threads use
+ * keirin_remote_...(), which is made for that, keirin_server_...(), keirin_message_...(), and what
+ * has no state: texts and versions. Configurations, behaviours and apps may be used on one thread at
+ * a time, and freed as soon as something was made of them.
+ *
+ * With several workers, handlers and destructors run on several threads at once. What their `user`
+ * points to has to allow that; what a handler keeps for a loop or socket (keirin_loop_user(),
+ * keirin_ws_user()) is only ever used on that loop's thread.
+ *
+ * After fork(), the child must not use what the parent has made.
+ *
+ * @section callbacks Calls from within callbacks
+ *
+ * A callback may make every call for its loop but those that turn or free it (KEIRIN_ERR_REENTRANT).
+ * None of them calls another callback before it returns: that a socket has closed, that an answer
+ * was aborted, that output has drained is told when the present callback has returned. Bytes are
+ * immediate: they go out in the order of the calls, and everything that is written in one callback
+ * leaves in one system call. Destructors and the log callback may not call for the loop
+ * (KEIRIN_ERR_REENTRANT), but for destructors that are called by a function which says that it
+ * destroys.
+ *
+ * A call outside any callback, on the loop's thread, is an entry of its own: what it has caused is
+ * seen to before it returns, which may run callbacks.
+ *
+ * @section errors When something goes wrong
+ *
+ * A second answer, an answer after the peer has left, and every other misuse is a refusal, counted
+ * (KEIRIN_COUNT_MISUSE_STALE, KEIRIN_COUNT_MISUSE_OTHER). A handler that forgets its answer is
+ * answered for with 500, counted, and logged. No input from the network can do more than end its own
+ * connection.
+ */
 
 
 #ifndef KEIRIN_H
