@@ -28,7 +28,8 @@ usage: cargo xtask COMMAND
   tidy                      style, layering, dead files, links
   autobahn [--full | --cases 1.*,9.7.6]
                             Autobahn's testsuite for WebSocket alone
-  bench [ARGS]              build the comparison harness and run it with ARGS
+  bench [--c] [ARGS]        build the comparison harness and run it with ARGS; --c adds keirin
+                            through its C interface
   fuzz TARGET --seconds N   fuzz one target for N seconds
   icount                    instructions per request, counted by callgrind";
 
