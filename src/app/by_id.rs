@@ -222,10 +222,9 @@ impl<U: 'static> ById<'_, U> {
         self.state.collect_body(id, bytes_max, then)
     }
 
-    /// Keeps the answer, and calls `each` for every piece of the body as it arrives: with the bytes,
-    /// and whether they are the last. The next piece comes by itself; after the last, the answer
-    /// has to be given or kept.
-    /// Refused, `each` is dropped.
+    /// Keeps the answer, and calls `each` for every piece of the body as it arrives: with the
+    /// bytes, and whether they are the last. The next piece comes by itself; after the last, the
+    /// answer has to be given or kept. Refused, `each` is dropped.
     pub fn stream_body(
         &mut self,
         id: ResponseId,

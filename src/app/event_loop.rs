@@ -12,6 +12,7 @@ use crate::engine::worker::Worker;
 use crate::engine::{self, State};
 use crate::error::Error;
 use crate::net::address::ListenAddress;
+use crate::net::batch::Batch;
 use crate::net::driver::Driver;
 use crate::net::epoll::EpollDriver;
 use crate::net::listener::{Bound, Listener};
@@ -90,7 +91,13 @@ impl<U: 'static> EventLoop<U> {
             worker,
         } = parts;
         let (service, sockets) = Routes::build(setup)?;
-        let state = State::new(worker, user, config, sockets, hub, counters, remote);
+        let batch = if config.io_uring {
+            Batch::new()
+        } else {
+            Batch::none()
+        };
+        let mut state = State::new(worker, user, config, sockets, hub, counters, remote);
+        state.send_in_batches(batch);
         Ok(Self {
             worker: Worker { service, state },
             driver,

@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) stop_close_code: u16,
     pub(crate) stop_spread_ms: u64,
     pub(crate) access_log: bool,
+    pub(crate) io_uring: bool,
 }
 
 impl Default for Config {
@@ -66,6 +67,7 @@ impl Default for Config {
             stop_close_code: 1001,
             stop_spread_ms: 0,
             access_log: false,
+            io_uring: true,
         }
     }
 }
@@ -175,6 +177,9 @@ impl ConfigBuilder {
         /// WebSocket: with method, target, status, and the time it took. Their level is
         /// [`Info`](crate::Level::Info). Default false.
         access_log: bool => access_log;
+        /// Whether the output of several connections is handed to the kernel in one call, where it
+        /// has `io_uring` and allows it. Default true.
+        io_uring: bool => io_uring;
         /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
         /// restart). Default 1001.
         stop_close_code: u16 => stop_close_code;

@@ -28,7 +28,7 @@ impl<S: Service> Worker<S> {
         self.state.driven = None;
         input.trim();
         self.state.input = input;
-        self.state.flush(id);
+        self.state.flush_with_others(id);
         if more {
             self.state.push_backlog(id);
         }

@@ -12,6 +12,8 @@ use crate::util::slab::Id;
 /// Output is gathered up to this much before it goes to the kernel within a callback, or up to the
 /// least of the limits on what may wait for a peer.
 const CORK_BYTES: usize = 64 << 10;
+/// Fewer connections than this are sent to one by one.
+const BATCH_MIN: usize = 2;
 /// A piece of this much goes there uncopied, along with what was gathered.
 const PIECE_BYTES: usize = 16 << 10;
 
@@ -189,6 +191,55 @@ impl<U> State<U> {
             _ if std::mem::take(&mut conn.held_back) => self.push_backlog(id),
             _ => {}
         }
+    }
+
+    /// The same, along with the output of other connections where that saves calls.
+    #[inline]
+    pub(super) fn flush_with_others(&mut self, id: Id) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if self.batch.suits(conn.out.ready().len()) {
+            self.push_dirty(id);
+        } else {
+            self.flush(id);
+        }
+    }
+
+    /// Hands what is ready on these connections to the kernel in one call. What is left to do then
+    /// is [`flush`](Self::flush)'s, which finds nothing to send, or the connection blocked.
+    pub(super) fn send_batch(&mut self, ids: &[Id]) {
+        if ids.len() < BATCH_MIN || !self.batch.is_available() {
+            return;
+        }
+        let mut batched = std::mem::take(&mut self.batched);
+        let conns = &self.conns;
+        batched.extend(ids.iter().filter(|&&id| {
+            conns.get(id).is_some_and(|conn| {
+                conn.phase != Phase::Closed && !conn.blocked && !conn.out.ready().is_empty()
+            })
+        }));
+        let sends = batched.iter().filter_map(|&id| {
+            let conn = conns.get(id)?;
+            Some((conn.transport.socket()?, conn.out.ready()))
+        });
+        let mut short = Vec::new();
+        let tried = self.batch.send(sends, &mut short);
+        self.counters.sends_batched.add(tried as u64);
+        let mut short = short.into_iter().peekable();
+        for (index, id) in batched.drain(..).take(tried).enumerate() {
+            let Some(conn) = self.conns.get_mut(id) else {
+                continue;
+            };
+            let offered = conn.out.ready().len();
+            match short.next_if(|&(at, _)| at == index) {
+                Some((_, result)) => {
+                    self.account(id, result, offered);
+                }
+                None => conn.out.consume(offered),
+            }
+        }
+        self.batched = batched;
     }
 
     /// The kernel takes output again.

@@ -60,8 +60,9 @@ impl<S: Service> Worker<S> {
 }
 
 impl<U> State<U> {
-    fn flush_dirty(&mut self) {
+    pub(super) fn flush_dirty(&mut self) {
         let mut dirty = mem::take(&mut self.dirty);
+        self.send_batch(&dirty);
         for id in dirty.drain(..) {
             if let Some(conn) = self.conns.get_mut(id) {
                 conn.in_dirty = false;

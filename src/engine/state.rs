@@ -13,6 +13,7 @@ use super::timers::{TASKS, Task};
 use super::websocket::{SocketId, SocketNews, SocketSettings};
 use crate::config::Config;
 use crate::error::Misuse;
+use crate::net::batch::Batch;
 use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
@@ -118,6 +119,9 @@ pub(crate) struct State<U> {
     pub(super) graveyard: Vec<Grave<U>>,
 
     pub(super) input: Input,
+    pub(super) batch: Batch,
+    /// Scratch: whose output is in the batch.
+    pub(super) batched: Vec<Id>,
     pub(super) spare: Spare,
     /// The connection whose input is being handled: it is looked at when that is done.
     pub(super) driven: Option<Id>,
@@ -188,6 +192,8 @@ impl<U> State<U> {
                 workspace: Workspace::default(),
                 inflated: Vec::new(),
             },
+            batch: Batch::none(),
+            batched: Vec::new(),
             spare: Vec::new(),
             driven: None,
             has_yielded: false,
@@ -213,6 +219,11 @@ impl<U> State<U> {
             stopping: None,
             accept_after: 0,
         }
+    }
+
+    /// Has the output of several connections handed to the kernel in one call.
+    pub(crate) fn send_in_batches(&mut self, batch: Batch) {
+        self.batch = batch;
     }
 
     /// Takes the turn's one reading of the clock.

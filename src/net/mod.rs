@@ -5,6 +5,7 @@
 //! by one call and out by one call.
 
 pub(crate) mod address;
+pub(crate) mod batch;
 pub(crate) mod driver;
 pub(crate) mod epoll;
 pub(crate) mod listener;

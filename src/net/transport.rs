@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::net::{TcpStream, UnixStream};
 use socket2::SockRef;
@@ -52,6 +53,17 @@ impl Transport {
             #[cfg(feature = "testing")]
             Self::Memory(pipe) => pipe.send(&[first, second].concat()),
         })
+    }
+
+    /// The socket, if it is one.
+    #[inline]
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::Unix(stream) => Some(stream.as_fd()),
+            #[cfg(feature = "testing")]
+            Self::Memory(_) => None,
+        }
     }
 
     /// Ends the sending side; the peer sees the end of the stream.

@@ -89,6 +89,8 @@ counters! {
     messages_received,
     /// WebSocket messages sent, publishes not counted.
     messages_sent,
+    /// Times that output was handed to the kernel along with that of other connections.
+    sends_batched,
     /// Messages published on this worker.
     published,
     /// WebSocket messages that were not sent because the peer reads slowly.

@@ -9,6 +9,7 @@ use crate::engine::conn::Phase;
 use crate::engine::io::joins;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
+use crate::net::batch::SENDS_MAX;
 use crate::observe::Level;
 use crate::pubsub::{Direct, Filter, Path, Publication, Published};
 use crate::pubsub::{Message as SharedMessage, TopicError};
@@ -130,6 +131,9 @@ impl<U> State<U> {
     pub(in crate::engine) fn write_published(&mut self) {
         while let Some((id, path)) = self.topics.next_pending() {
             self.write_path(id, path);
+            if self.dirty.len() >= SENDS_MAX && self.batch.is_available() {
+                self.flush_dirty();
+            }
         }
     }
 
@@ -143,8 +147,9 @@ impl<U> State<U> {
         }
     }
 
-    /// Hands a batch to the kernel, which takes it from where all subscribers share it; what it
-    /// does not take is copied.
+    /// Hands what is pending to the kernel, which takes it from where all subscribers share it;
+    /// what it does not take is copied. Where one call serves many sockets, the copy is cheaper
+    /// than a call for each.
     fn write_path(&mut self, id: Id, path: Path) {
         let Self {
             conns,
@@ -152,6 +157,7 @@ impl<U> State<U> {
             socket_settings,
             spare,
             driven,
+            batch,
             cork_bytes,
             ..
         } = self;
@@ -178,7 +184,8 @@ impl<U> State<U> {
         }
         socket.history_is_stale = true;
         let queued = conn.out.ready().len();
-        let now = !joins(queued, bytes.len(), *cork_bytes) || (queued == 0 && *driven != Some(id));
+        let alone = queued == 0 && *driven != Some(id) && !batch.suits(bytes.len());
+        let now = alone || !joins(queued, bytes.len(), *cork_bytes);
         let mut sent = 0;
         if now {
             match conn.transport.send(conn.out.ready(), bytes) {
