@@ -25,6 +25,9 @@ const ROUND_BYTES: usize = 128 << 10;
 /// The fewest messages of a length.
 const MESSAGES_MIN: u64 = 16;
 
+/// From here on more effort may pay, where a message is made once for many.
+const LARGE_BYTES: usize = 45_000;
+
 /// What to compress or decompress for each figure.
 const WORK_BYTES: usize = 40_000_000;
 
@@ -45,7 +48,10 @@ fn main() {
         for window_bits in [11, 15] {
             dedicated(&messages, level.unwrap_or(6), window_bits);
         }
-        brotli(&messages);
+        brotli(&messages, BrotliConfig::default().quality);
+        if len >= LARGE_BYTES {
+            brotli(&messages, 8);
+        }
     }
 }
 
@@ -106,9 +112,10 @@ fn dedicated(messages: &[Vec<u8>], level: u8, window_bits: u8) {
     row(len, &mode, mean_len(&compressed), Some((out, back)));
 }
 
-fn brotli(messages: &[Vec<u8>]) {
+fn brotli(messages: &[Vec<u8>], quality: u8) {
     let len = messages[0].len();
     let mut encoder = BrotliEncoder::new(BrotliConfig {
+        quality,
         threshold_bytes: 0,
         ..BrotliConfig::default()
     });
@@ -123,7 +130,8 @@ fn brotli(messages: &[Vec<u8>]) {
         let result = brotli::decode(&compressed[index], &mut message, len);
         assert_eq!(result, Ok(Kind::Text));
     });
-    row(len, "Brotli", mean_len(&compressed), Some((out, back)));
+    let mode = format!("Brotli, quality {quality}");
+    row(len, &mode, mean_len(&compressed), Some((out, back)));
 }
 
 fn mean_len(compressed: &[Vec<u8>]) -> usize {
