@@ -12,17 +12,17 @@ use crate::proto::http1::find_byte;
 /// Parameters that a pattern can have.
 pub(crate) const PARAMETERS_MAX: usize = 16;
 
-/// Where a path's parameters stand in it.
+/// Where a path's parameters stand in it. A path is a part of a head, whose positions have 16 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Parameters {
-    spans: [(u32, u32); PARAMETERS_MAX],
+    spans: [(u16, u16); PARAMETERS_MAX],
     count: usize,
 }
 
 impl Parameters {
     pub(crate) fn get<'a>(&self, index: usize, path: &'a [u8]) -> Option<&'a [u8]> {
         let (start, end) = *self.spans[..self.count].get(index)?;
-        path.get(start as usize..end as usize)
+        path.get(usize::from(start)..usize::from(end))
     }
 }
 
@@ -278,7 +278,7 @@ impl Tree {
             && !segment.is_empty()
         {
             let end = begin + segment.len();
-            parameters.spans[parameters.count] = (begin as u32, end as u32);
+            parameters.spans[parameters.count] = (begin as u16, end as u16);
             parameters.count += 1;
             let found = self.find(child, path, next, skip, parameters);
             if found.is_some() {

@@ -1,7 +1,5 @@
 //! Input: from the transport through the parser to the service.
 
-use std::mem;
-
 use super::conn::{NEVER, Phase, ResponseId};
 use super::service::{Incoming, Service};
 use super::state::{Input, State};
@@ -22,12 +20,14 @@ impl<S: Service> Worker<S> {
     pub(super) fn drive(&mut self, id: Id) {
         // The bytes being parsed belong to this frame, so that they and the state can be borrowed
         // at once.
-        let mut input = mem::take(&mut self.state.input);
+        let Some(mut input) = self.state.input.take() else {
+            return debug_assert!(false, "one connection at a time");
+        };
         self.state.driven = Some(id);
         let more = self.read_and_feed(id, &mut input);
         self.state.driven = None;
         input.trim();
-        self.state.input = input;
+        self.state.input = Some(input);
         self.state.flush_with_others(id);
         if more {
             self.state.push_backlog(id);

@@ -61,8 +61,9 @@ impl<U> Remote<U> {
         }
     }
 
-    fn drain(&self, into: &mut VecDeque<Command<U>>) {
-        self.inbox.drain(into);
+    #[inline]
+    fn take(&self) -> Option<VecDeque<Command<U>>> {
+        self.inbox.take()
     }
 
     /// Refuses further commands; those that wait are dropped.
@@ -79,9 +80,7 @@ impl<U: 'static> Post for Remote<U> {
 
 impl<S: Service> Worker<S> {
     pub(super) fn drain_inbox(&mut self) {
-        let mut commands = VecDeque::new();
-        self.state.remote.drain(&mut commands);
-        for command in commands {
+        for command in self.state.remote.take().into_iter().flatten() {
             match command {
                 Command::Call(callback) => {
                     self.call(None, |_, state| callback(state));

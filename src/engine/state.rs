@@ -45,7 +45,6 @@ pub(super) enum Grave<U> {
 
 /// What receiving takes. It is taken out of the state while it is in use, so that what it holds and
 /// the state can be borrowed at once.
-#[derive(Default)]
 pub(super) struct Input {
     /// One receive buffer for all connections: bytes stay in it only while they are being parsed.
     pub(super) buffer: Vec<u8>,
@@ -58,6 +57,15 @@ pub(super) struct Input {
 }
 
 impl Input {
+    fn new() -> Self {
+        Self {
+            buffer: vec![0; RECV_BYTES],
+            slots: HeaderSlots::default(),
+            workspace: Workspace::default(),
+            inflated: Vec::new(),
+        }
+    }
+
     /// Gives back what large messages took.
     pub(super) fn trim(&mut self) {
         self.workspace.trim();
@@ -118,7 +126,7 @@ pub(crate) struct State<U> {
     pub(super) backlog: VecDeque<Id>,
     pub(super) graveyard: Vec<Grave<U>>,
 
-    pub(super) input: Input,
+    pub(super) input: Option<Box<Input>>,
     pub(super) batch: Batch,
     /// Scratch: whose output is in the batch.
     pub(super) batched: Vec<Id>,
@@ -186,12 +194,7 @@ impl<U> State<U> {
             notices: VecDeque::new(),
             backlog: VecDeque::new(),
             graveyard: Vec::new(),
-            input: Input {
-                buffer: vec![0; RECV_BYTES],
-                slots: HeaderSlots::default(),
-                workspace: Workspace::default(),
-                inflated: Vec::new(),
-            },
+            input: Some(Box::new(Input::new())),
             batch: Batch::none(),
             batched: Vec::new(),
             spare: Vec::new(),
@@ -423,7 +426,7 @@ impl<U> State<U> {
     pub(crate) fn check(&self) {
         assert_eq!(self.depth, 0, "AI-1");
         assert!(
-            self.driven.is_none() && self.input.buffer.len() == RECV_BYTES,
+            self.driven.is_none() && self.input.is_some(),
             "the buffer is back"
         );
         for id in self.conns.ids() {

@@ -1,4 +1,4 @@
-//! A bounded queue from any thread to one loop, emptied by swapping two buffers.
+//! A bounded queue from any thread to one loop, which takes it as a whole.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,14 +63,15 @@ impl<T> Inbox<T> {
         Ok(!self.pending.swap(true, Ordering::Release))
     }
 
-    /// Swaps the queued items with `into`, which must be empty.
-    pub(crate) fn drain(&self, into: &mut VecDeque<T>) {
-        debug_assert!(into.is_empty());
-        if self.pending.load(Ordering::Acquire) {
-            let mut queue = self.lock();
-            self.pending.store(false, Ordering::Relaxed);
-            std::mem::swap(&mut queue.items, into);
+    /// Takes what is queued; `None` when nothing was pushed since the last time.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<VecDeque<T>> {
+        if !self.pending.load(Ordering::Acquire) {
+            return None;
         }
+        let mut queue = self.lock();
+        self.pending.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut queue.items))
     }
 
     /// Refuses every later push and gives back what is queued.
@@ -88,14 +89,12 @@ mod tests {
     #[test]
     fn one_wake_up_serves_many_pushes_and_the_bound_holds() {
         let inbox = Inbox::new(2);
-        let mut out = VecDeque::new();
+        assert_eq!(inbox.take(), None);
         assert!(matches!(inbox.push(1), Ok(true)));
         assert!(matches!(inbox.push(2), Ok(false)));
         assert!(matches!(inbox.push(3), Err(Refused::Full(3))));
         assert!(matches!(inbox.push_urgent(9), Ok(false)));
-        inbox.drain(&mut out);
-        assert_eq!(out, [1, 2, 9]);
-        out.clear();
+        assert_eq!(inbox.take(), Some(VecDeque::from([1, 2, 9])));
         assert!(
             matches!(inbox.push(4), Ok(true)),
             "after a drain the loop has to be woken again"

@@ -26,6 +26,8 @@ struct Level<K> {
 /// Keys that come up at their deadline.
 pub(crate) struct Wheel<K> {
     now: Tick,
+    /// Nothing comes up before this.
+    next: Option<Tick>,
     levels: [Level<K>; LEVELS],
 }
 
@@ -37,6 +39,7 @@ impl<K> Wheel<K> {
         };
         Self {
             now: 0,
+            next: None,
             levels: std::array::from_fn(|_| level()),
         }
     }
@@ -45,6 +48,7 @@ impl<K> Wheel<K> {
     /// comes up with the next tick.
     pub(crate) fn insert(&mut self, deadline: Tick, key: K) {
         let deadline = deadline.clamp(self.now + 1, self.now + HORIZON);
+        self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
         self.place(Entry { deadline, key });
     }
 
@@ -61,8 +65,9 @@ impl<K> Wheel<K> {
 
     /// The earliest tick at which something may come up. It can be early (an entry of a far slot
     /// has to be sorted into a nearer one first), never late.
+    #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
-        self.next_slot().map(|(_, _, deadline)| deadline)
+        self.next
     }
 
     fn next_slot(&self) -> Option<(usize, usize, Tick)> {
@@ -88,9 +93,12 @@ impl<K> Wheel<K> {
     /// Moves the wheel to `now` and appends every key that came up to `expired`, in the order of
     /// their deadlines.
     pub(crate) fn advance(&mut self, now: Tick, expired: &mut Vec<K>) {
-        while let Some((level, slot, deadline)) = self.next_slot() {
+        self.next = loop {
+            let Some((level, slot, deadline)) = self.next_slot() else {
+                break None;
+            };
             if deadline > now {
-                break;
+                break Some(deadline);
             }
             self.now = deadline;
             self.levels[level].occupied &= !(1 << slot);
@@ -102,7 +110,7 @@ impl<K> Wheel<K> {
                     self.place(entry);
                 }
             }
-        }
+        };
         self.now = self.now.max(now);
     }
 }
