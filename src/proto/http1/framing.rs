@@ -43,10 +43,11 @@ pub(super) fn is_length_of_interest(name_len: usize) -> bool {
     LENGTHS.wrapping_shr(name_len as u32) & 1 == 1
 }
 
-/// Whether [`check`] has an eye on names that begin with this letter.
+/// Whether [`check`] has an eye on names that begin with this one's first letter.
 #[inline]
-pub(super) fn is_initial_of_interest(first: u8) -> bool {
-    matches!(first | b' ', b'h' | b'e' | b'c' | b't')
+pub(super) fn is_initial_of_interest(name: &[u8]) -> bool {
+    name.first()
+        .is_some_and(|first| matches!(first | b' ', b'h' | b'e' | b'c' | b't'))
 }
 
 /// Reads the headers that frame a message, refusing whatever two readers could read differently.

@@ -90,16 +90,16 @@ impl HeaderSlots {
 
 /// The parts of a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) method: Span,
-    pub(super) target: Span,
+pub(super) struct Line<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
     pub(super) version_minor: u8,
 }
 
-/// Where the parts of a whole head were found; those of its headers are in the slots.
+/// The parts of a whole head; those of its headers are in the slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) line: Line,
+pub(super) struct Found<'a> {
+    pub(super) line: Line<'a>,
     pub(super) header_count: usize,
     pub(super) len: usize,
 }
@@ -108,7 +108,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     bytes: &'a [u8],
-    line: Line,
+    line: Line<'a>,
     headers: &'a [HeaderSpan],
     framing: Framing,
 }
@@ -117,13 +117,13 @@ impl<'a> Head<'a> {
     /// The method as sent; case matters (RFC 9110 section 9.1).
     #[inline]
     pub fn method(&self) -> &'a [u8] {
-        self.line.method.of(self.bytes)
+        self.line.method
     }
 
     /// The target as sent: ASCII.
     #[inline]
     pub fn target(&self) -> &'a [u8] {
-        self.line.target.of(self.bytes)
+        self.line.target
     }
 
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
@@ -179,22 +179,19 @@ pub fn parse<'a>(
             None => return Ok(None),
         },
     };
-    let Found { line, .. } = found;
-    let bytes = &bytes[..found.len];
-    let (method, target) = (line.method.of(bytes), line.target.of(bytes));
-    target::check(method, target)?;
-    let headers = &slots[..found.header_count];
-    let may_frame = |header: &&HeaderSpan| {
-        framing::is_length_of_interest(header.name.len())
-            && bytes
-                .get(usize::from(header.name.start))
-                .is_some_and(|&first| framing::is_initial_of_interest(first))
-    };
+    let Found {
+        line,
+        header_count,
+        len,
+    } = found;
+    target::check(line.method, line.target)?;
+    let (bytes, headers) = (&bytes[..len], &slots[..header_count]);
     let pairs = headers
         .iter()
-        .filter(may_frame)
-        .map(|header| (header.name.of(bytes), header.value.of(bytes)));
-    let framing = framing::check(method, line.version_minor, pairs)?;
+        .filter(|header| framing::is_length_of_interest(header.name.len()))
+        .map(|header| (header.name.of(bytes), header.value.of(bytes)))
+        .filter(|(name, _)| framing::is_initial_of_interest(name));
+    let framing = framing::check(line.method, line.version_minor, pairs)?;
     Ok(Some(Head {
         bytes,
         line,
@@ -205,25 +202,24 @@ pub fn parse<'a>(
 
 /// Reads a head of any form.
 #[cold]
-fn thorough(
-    bytes: &[u8],
+fn thorough<'a>(
+    bytes: &'a [u8],
     slots: &mut [HeaderSpan],
     limits: &HeadLimits,
     clipped: bool,
-) -> Result<Option<Found>, ProtocolError> {
+) -> Result<Option<Found<'a>>, ProtocolError> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_CAP];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut headers[..limits.header_count_max]) {
         Ok(httparse::Status::Complete(len)) => {
             let found = spans(&request, &bytes[..len], slots)?;
-            let Found { line, .. } = found;
-            if line.target.of(bytes).len() > limits.target_bytes_max {
+            let Line { target, .. } = found.line;
+            if target.len() > limits.target_bytes_max {
                 return Err(ProtocolError::TargetTooLong);
             }
-            if has_bare_line_feed(line, &slots[..found.header_count], &bytes[..len]) {
+            if has_bare_line_feed(found.line, &slots[..found.header_count], &bytes[..len]) {
                 return Err(ProtocolError::Header);
             }
-            let target = line.target.of(bytes);
             if !target.iter().all(|&byte| token::is_target_byte(byte)) {
                 return Err(ProtocolError::Target);
             }
@@ -242,19 +238,19 @@ fn thorough(
     }
 }
 
-/// Where httparse's findings stand in the bytes.
-fn spans(
-    request: &httparse::Request<'_, '_>,
-    bytes: &[u8],
+/// What httparse has found, and where its headers stand in the bytes.
+fn spans<'a>(
+    request: &httparse::Request<'_, 'a>,
+    bytes: &'a [u8],
     slots: &mut [HeaderSpan],
-) -> Result<Found, ProtocolError> {
+) -> Result<Found<'a>, ProtocolError> {
     let (Some(method), Some(target), Some(version_minor)) =
         (request.method, request.path, request.version)
     else {
         return Err(ProtocolError::RequestLine);
     };
     let span = |part: &[u8]| {
-        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        let start = position(part, bytes);
         Span::new(start, start + part.len())
     };
     for (slot, header) in slots.iter_mut().zip(request.headers.iter()) {
@@ -264,8 +260,8 @@ fn spans(
         };
     }
     let line = Line {
-        method: span(method.as_bytes()),
-        target: span(target.as_bytes()),
+        method: method.as_bytes(),
+        target: target.as_bytes(),
         version_minor,
     };
     Ok(Found {
@@ -275,13 +271,19 @@ fn spans(
     })
 }
 
+/// Where a part of `bytes` begins.
+fn position(part: &[u8], bytes: &[u8]) -> usize {
+    part.as_ptr().addr() - bytes.as_ptr().addr()
+}
+
 /// httparse takes a lone LF for a line end, as RFC 9112 section 2.2 lets a recipient do. Others on
 /// the path may not, so it is refused here: every line is looked at where it ends.
-fn has_bare_line_feed(line: Line, headers: &[HeaderSpan], bytes: &[u8]) -> bool {
+fn has_bare_line_feed(line: Line<'_>, headers: &[HeaderSpan], bytes: &[u8]) -> bool {
     /// ` HTTP/1.1`
     const VERSION_LEN: usize = 9;
     let is_cr = |at: usize| bytes.get(at) == Some(&b'\r');
-    let empty_lines = &bytes[..usize::from(line.method.start)];
+    let empty_lines = &bytes[..position(line.method, bytes)];
+    let target_end = position(line.target, bytes) + line.target.len();
     let header_lines = headers.iter().all(|header| {
         // White space behind a value is not part of it.
         let end = usize::from(header.value.end);
@@ -293,7 +295,7 @@ fn has_bare_line_feed(line: Line, headers: &[HeaderSpan], bytes: &[u8]) -> bool 
         )
     });
     !(empty_lines.chunks(2).all(|line| line == b"\r\n")
-        && is_cr(usize::from(line.target.end) + VERSION_LEN)
+        && is_cr(target_end + VERSION_LEN)
         && header_lines
         && is_cr(bytes.len() - 2))
 }

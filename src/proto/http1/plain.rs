@@ -12,9 +12,13 @@ const VERSION_LEN: usize = b" HTTP/1.1\r\n".len();
 /// Finds the parts of a whole head in plain form. `None` leaves it to the other reader; so do more
 /// headers than there are slots.
 #[inline]
-pub(super) fn scan(bytes: &[u8], slots: &mut [HeaderSpan], limits: &HeadLimits) -> Option<Found> {
+pub(super) fn scan<'a>(
+    bytes: &'a [u8],
+    slots: &mut [HeaderSpan],
+    limits: &HeadLimits,
+) -> Option<Found<'a>> {
     let line = scan_line(bytes, limits)?;
-    let start = usize::from(line.target.end) + VERSION_LEN;
+    let start = line.method.len() + 1 + line.target.len() + VERSION_LEN;
     let (slots_left, len) = scan_headers(bytes, start, slots)?;
     Some(Found {
         line,
@@ -24,21 +28,21 @@ pub(super) fn scan(bytes: &[u8], slots: &mut [HeaderSpan], limits: &HeadLimits) 
 }
 
 #[inline]
-fn scan_line(bytes: &[u8], limits: &HeadLimits) -> Option<Line> {
-    // Nearly every request.
-    let method_end = if bytes.starts_with(b"GET ") {
-        3
-    } else {
-        run::token(bytes)
+fn scan_line<'a>(bytes: &'a [u8], limits: &HeadLimits) -> Option<Line<'a>> {
+    let (method, rest) = match bytes.strip_prefix(b"GET ") {
+        // Nearly every request.
+        Some(rest) => (&bytes[..3], rest),
+        None => {
+            let (method, rest) = bytes.split_at_checked(run::token(bytes))?;
+            (method, rest.strip_prefix(b" ")?)
+        }
     };
-    let target_start = method_end + 1;
-    let target_len = run::target(bytes.get(target_start..)?);
-    if method_end == 0 || target_len == 0 || target_len > limits.target_bytes_max {
+    let (target, rest) = rest.split_at_checked(run::target(rest))?;
+    if method.is_empty() || target.is_empty() || target.len() > limits.target_bytes_max {
         return None;
     }
-    let target_end = target_start + target_len;
     // By `==` these are two comparisons, by `match` one a byte.
-    let version = bytes[target_end..].first_chunk::<VERSION_LEN>()?;
+    let version = rest.first_chunk::<VERSION_LEN>()?;
     let version_minor = if version == b" HTTP/1.1\r\n" {
         1
     } else if version == b" HTTP/1.0\r\n" {
@@ -46,9 +50,9 @@ fn scan_line(bytes: &[u8], limits: &HeadLimits) -> Option<Line> {
     } else {
         return None;
     };
-    (bytes[method_end] == b' ').then_some(Line {
-        method: Span::new(0, method_end),
-        target: Span::new(target_start, target_end),
+    Some(Line {
+        method,
+        target,
         version_minor,
     })
 }
