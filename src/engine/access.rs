@@ -25,7 +25,7 @@ impl<U> State<U> {
         };
         self.accesses.insert(id, access);
         if let Some(conn) = self.conns.get_mut(id) {
-            conn.plain = false;
+            conn.exchange.plain = false;
         }
     }
 
@@ -34,7 +34,7 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get(id) else {
             return;
         };
-        let (status, bytes) = (conn.status, conn.written);
+        let (status, bytes) = (conn.exchange.status, conn.exchange.written);
         if let Some(Access { what, since }) = self.accesses.remove(&id) {
             let ms = self.now - since;
             self.record_access(id, format!("{what}: {status}, {bytes} bytes, {ms} ms"));

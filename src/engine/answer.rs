@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::compose::Content;
-use super::conn::{Phase, ResponseId, Stage, Writable};
+use super::conn::{Exchange, Phase, ResponseId, Stage, Writable};
 use super::state::{Callback, Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
@@ -45,12 +45,12 @@ impl<U> State<U> {
         }
         if conn.stage == Stage::Head {
             let (mut old, mut new) = (Vec::new(), Vec::new());
-            encode::status_line(&mut old, conn.status);
+            encode::status_line(&mut old, conn.exchange.status);
             encode::status_line(&mut new, status);
             conn.out.replace_open_front(old.len(), &new);
         }
-        conn.status = status;
-        conn.plain = false;
+        conn.exchange.status = status;
+        conn.exchange.plain = false;
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl<U> State<U> {
         let Err(misuse) = Self::push_header(conn, spare, name, value, room) else {
             return Ok(());
         };
-        conn.poisoned |= spoil;
+        conn.exchange.poisoned |= spoil;
         let message = format!("refused to send the header {}", name.escape_debug());
         self.record(Level::Warn, Some(id.conn), message);
         Err(self.misuse(misuse))
@@ -91,18 +91,18 @@ impl<U> State<U> {
             return Ok(());
         }
         let conn = self.answering(id)?;
-        if conn.poisoned && conn.answer_is_open() {
+        if conn.exchange.poisoned && conn.answer_is_open() {
             self.answer_status(id, 500);
             return Ok(());
         }
-        let bodiless = conn.head_only || encode::is_bodiless(conn.status);
-        let left = conn.left;
+        let bodiless = conn.exchange.head_only || encode::is_bodiless(conn.exchange.status);
+        let left = conn.exchange.left;
         if !bodiless {
-            conn.written += body.len() as u64;
+            conn.exchange.written += body.len() as u64;
         }
         match conn.stage {
             Stage::Pending | Stage::Head => {
-                let content = if encode::is_bodiless(conn.status) {
+                let content = if encode::is_bodiless(conn.exchange.status) {
                     Content::None
                 } else {
                     Content::Length(body.len() as u64)
@@ -132,10 +132,10 @@ impl<U> State<U> {
     /// an answer to HEAD may, else 0.
     pub(crate) fn end_without_body(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
-        if conn.answer_is_open() && !conn.poisoned {
+        if conn.answer_is_open() && !conn.exchange.poisoned {
             let content = match conn.declared() {
-                _ if encode::is_bodiless(conn.status) => Content::None,
-                Some(length) if conn.head_only => Content::Length(length),
+                _ if encode::is_bodiless(conn.exchange.status) => Content::None,
+                Some(length) if conn.exchange.head_only => Content::Length(length),
                 _ => Content::Length(0),
             };
             self.seal_head(id.conn, content);
@@ -148,15 +148,15 @@ impl<U> State<U> {
     /// Appends content: in chunks, or up to the length that a header has announced.
     pub(crate) fn write(&mut self, id: ResponseId, bytes: &[u8]) -> Result<Sent, Misuse> {
         let conn = self.answering(id)?;
-        if conn.poisoned && conn.answer_is_open() {
+        if conn.exchange.poisoned && conn.answer_is_open() {
             self.answer_status(id, 500);
             return Ok(Sent::Closed);
         }
         if conn.answer_is_open() {
             let content = match conn.declared() {
-                _ if encode::is_bodiless(conn.status) => Content::None,
+                _ if encode::is_bodiless(conn.exchange.status) => Content::None,
                 Some(length) => Content::Length(length),
-                None if conn.http10 => Content::UntilClose,
+                None if conn.exchange.http10 => Content::UntilClose,
                 None => Content::Chunked,
             };
             self.seal_head(id.conn, content);
@@ -165,17 +165,17 @@ impl<U> State<U> {
             return Ok(Sent::Closed);
         };
         if conn.stage == Stage::Fixed {
-            match conn.left.checked_sub(bytes.len() as u64) {
-                Some(left) => conn.left = left,
-                None if conn.head_only || encode::is_bodiless(conn.status) => {}
+            match conn.exchange.left.checked_sub(bytes.len() as u64) {
+                Some(left) => conn.exchange.left = left,
+                None if conn.exchange.head_only || encode::is_bodiless(conn.exchange.status) => {}
                 None => {
                     self.misuse(Misuse::Length);
                     return Ok(self.sent(id.conn));
                 }
             }
         }
-        conn.written += bytes.len() as u64;
-        if !conn.head_only && !encode::is_bodiless(conn.status) {
+        conn.exchange.written += bytes.len() as u64;
+        if !conn.exchange.head_only && !encode::is_bodiless(conn.exchange.status) {
             match conn.stage {
                 Stage::Chunked => self.append_chunk(id.conn, bytes),
                 _ => self.append(id.conn, bytes),
@@ -215,12 +215,12 @@ impl<U> State<U> {
         total: u64,
     ) -> Result<Taken, Misuse> {
         let conn = self.answering(id)?;
-        if conn.poisoned && conn.answer_is_open() {
+        if conn.exchange.poisoned && conn.answer_is_open() {
             self.answer_status(id, 500);
             return Ok(Taken::Complete);
         }
         if conn.answer_is_open() {
-            let content = if encode::is_bodiless(conn.status) {
+            let content = if encode::is_bodiless(conn.exchange.status) {
                 Content::None
             } else {
                 Content::Length(total)
@@ -230,11 +230,11 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Err(Misuse::Stale);
         };
-        if conn.head_only || encode::is_bodiless(conn.status) {
+        if conn.exchange.head_only || encode::is_bodiless(conn.exchange.status) {
             self.answered(id.conn);
             return Ok(Taken::Complete);
         }
-        let left = conn.left;
+        let left = conn.exchange.left;
         if conn.stage != Stage::Fixed {
             self.answer_failed(id);
             return Err(self.misuse(Misuse::AlreadyBegun));
@@ -248,8 +248,8 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Err(Misuse::Stale);
         };
-        conn.written += taken;
-        conn.left = left - taken;
+        conn.exchange.written += taken;
+        conn.exchange.left = left - taken;
         if left == taken {
             self.answered(id.conn);
             return Ok(Taken::Complete);
@@ -264,7 +264,7 @@ impl<U> State<U> {
 
     /// Bytes of content written to the answer.
     pub(crate) fn written(&mut self, id: ResponseId) -> Result<u64, Misuse> {
-        Ok(self.answering(id)?.written)
+        Ok(self.answering(id)?.exchange.written)
     }
 
     /// Bytes of output that wait for the peer.
@@ -274,7 +274,7 @@ impl<U> State<U> {
 
     /// Keeps the answer for later.
     pub(crate) fn detach(&mut self, id: ResponseId) -> Result<(), Misuse> {
-        self.answering(id)?.detached = true;
+        self.answering(id)?.exchange.detached = true;
         Ok(())
     }
 
@@ -307,7 +307,7 @@ impl<U> State<U> {
                 return Err(misuse);
             }
         };
-        conn.detached = true;
+        conn.exchange.detached = true;
         let before = conn.later().writable.replace(writable);
         self.graveyard.extend(before.map(Grave::Writable));
         // Flushing finds out whether it can be called at once.
@@ -318,8 +318,8 @@ impl<U> State<U> {
     /// Leaves the request to the next matching route.
     pub(crate) fn yield_request(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
-        conn.yielded = true;
-        let detached = conn.detached;
+        conn.exchange.yielded = true;
+        let detached = conn.exchange.detached;
         self.has_yielded = true;
         // Once the answer is kept for later, no route is asked any more.
         if detached {
@@ -346,7 +346,7 @@ impl<U> State<U> {
     fn is_yielded(&mut self, id: ResponseId) -> bool {
         self.conns.get_mut(id.conn).is_some_and(|conn| {
             let owed = conn.request == id.request && conn.owes_answer();
-            std::mem::take(&mut conn.yielded) && owed
+            std::mem::take(&mut conn.exchange.yielded) && owed
         })
     }
 
@@ -373,12 +373,12 @@ impl<U> State<U> {
         }
         conn.out.rollback();
         conn.stage = Stage::Pending;
-        conn.plain = false;
-        conn.status = status;
-        conn.poisoned = false;
-        conn.has_date = false;
-        conn.has_server = false;
-        conn.declares_length = false;
+        conn.exchange.plain = false;
+        conn.exchange.status = status;
+        conn.exchange.poisoned = false;
+        conn.exchange.has_date = false;
+        conn.exchange.has_server = false;
+        conn.exchange.declares_length = false;
         // The bound on the output is for what users write: this has to be said.
         let text = Self::push_header(conn, spare, "Content-Type", b"text/plain", usize::MAX);
         let body = format!("{status} {}\n", encode::reason(status));
@@ -390,7 +390,7 @@ impl<U> State<U> {
     #[cold]
     pub(super) fn answer_failed(&mut self, id: ResponseId) {
         if let Some(conn) = self.conns.get_mut(id.conn) {
-            conn.keep_alive &= conn.answer_is_open();
+            conn.exchange.keep_alive &= conn.answer_is_open();
         }
         self.drop_later(id.conn, true);
         self.answer_status(id, 500);
@@ -415,13 +415,11 @@ impl<U> State<U> {
         match conn.phase {
             Phase::Idle | Phase::Head => {
                 // No request stands behind this answer; it only borrows the place of one.
-                conn.phase = Phase::Exchange;
-                conn.stage = Stage::Pending;
-                conn.request = conn.request.wrapping_add(1);
-                conn.head_only = head_only;
-                conn.http10 = false;
-                conn.body = Body::default();
-                conn.expects_continue = false;
+                let exchange = Exchange {
+                    head_only,
+                    ..Exchange::default()
+                };
+                conn.begin(exchange, Body::default());
             }
             Phase::Exchange if conn.answer_is_open() => {
                 self.counters.aborted.bump();
@@ -434,7 +432,7 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(conn_id) else {
             return;
         };
-        conn.keep_alive = false;
+        conn.exchange.keep_alive = false;
         let id = ResponseId {
             conn: conn_id,
             request: conn.request,
@@ -475,7 +473,7 @@ impl<U> State<U> {
         };
         // What came before the end of the input is still handled: now, or as backlog.
         let over = conn.finished && conn.stash.is_empty() && self.driven != Some(id);
-        if !conn.keep_alive || over {
+        if !conn.exchange.keep_alive || over {
             return self.end_connection(id);
         }
         if conn.body.is_done() {

@@ -19,7 +19,7 @@ struct Reading {
 impl Body {
     #[inline]
     pub(super) fn new(length: BodyLength) -> Self {
-        if matches!(length, BodyLength::None | BodyLength::Fixed(0)) {
+        if length.is_empty() {
             return Self(None);
         }
         Self(Some(Box::new(Reading {

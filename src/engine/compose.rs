@@ -24,11 +24,11 @@ pub(super) enum Content {
 impl<U> State<U> {
     /// Begins the open part of the output with the status line, if it has not begun.
     pub(super) fn open_head(conn: &mut Conn<U>, spare: &mut Spare) {
-        conn.plain = false;
+        conn.exchange.plain = false;
         if conn.stage == Stage::Pending {
             Self::lend_buffer(conn, spare);
             conn.out.open();
-            encode::status_line(conn.out.tail(), conn.status);
+            encode::status_line(conn.out.tail(), conn.exchange.status);
             conn.stage = Stage::Head;
         }
     }
@@ -42,7 +42,7 @@ impl<U> State<U> {
         value: &[u8],
         room: usize,
     ) -> Result<(), Misuse> {
-        conn.plain = false;
+        conn.exchange.plain = false;
         let room = room.checked_sub(conn.out.open_len() + name.len() + value.len());
         if !is_token(name.as_bytes()) || !is_field_value(value) || room.is_none() {
             return Err(Misuse::Header);
@@ -51,7 +51,7 @@ impl<U> State<U> {
             // These frame the message. The engine writes them, once, from what it knows.
             10 if name.eq_ignore_ascii_case("connection") => {
                 if value.eq_ignore_ascii_case(b"close") {
-                    conn.keep_alive = false;
+                    conn.exchange.keep_alive = false;
                 } else if !value.eq_ignore_ascii_case(b"keep-alive") {
                     return Err(Misuse::Header);
                 }
@@ -63,13 +63,13 @@ impl<U> State<U> {
                 let length = text
                     .and_then(|text| text.parse().ok())
                     .ok_or(Misuse::Header)?;
-                conn.left = length;
-                conn.declares_length = true;
+                conn.exchange.left = length;
+                conn.exchange.declares_length = true;
                 return Ok(());
             }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => return Err(Misuse::Header),
-            4 if name.eq_ignore_ascii_case("date") => conn.has_date = true,
-            6 if name.eq_ignore_ascii_case("server") => conn.has_server = true,
+            4 if name.eq_ignore_ascii_case("date") => conn.exchange.has_date = true,
+            6 if name.eq_ignore_ascii_case("server") => conn.exchange.has_server = true,
             _ => {}
         }
         Self::open_head(conn, spare);
@@ -86,7 +86,7 @@ impl<U> State<U> {
         let (Some(front), None) = (&self.common_plain, self.stopping) else {
             return Ok(false);
         };
-        if !conn.plain || !fits {
+        if !conn.exchange.plain || !fits {
             return Ok(false);
         }
         Self::lend_buffer(conn, &mut self.spare);
@@ -124,19 +124,26 @@ impl<U> State<U> {
         let Some(conn) = conns.get_mut(conn_id) else {
             return;
         };
-        if conn.keep_alive
+        if conn.exchange.keep_alive
             && (stopping || content == Content::UntilClose || !persists(conn, config))
         {
-            conn.keep_alive = false;
+            conn.exchange.keep_alive = false;
         }
         Self::open_head(conn, spare);
         let (date, server) = common.split_at(DATE_LINE_LEN);
-        for (line, own) in [(date, conn.has_date), (server, conn.has_server)] {
+        for (line, own) in [
+            (date, conn.exchange.has_date),
+            (server, conn.exchange.has_server),
+        ] {
             if !own {
                 conn.out.tail().extend_from_slice(line);
             }
         }
-        let (keep_alive, http10, status) = (conn.keep_alive, conn.http10, conn.status);
+        let (keep_alive, http10, status) = (
+            conn.exchange.keep_alive,
+            conn.exchange.http10,
+            conn.exchange.status,
+        );
         let tail = conn.out.tail();
         if status == 426 {
             // It names what to upgrade to, which concerns this connection (RFC 9110 section 7.8).
@@ -158,7 +165,7 @@ impl<U> State<U> {
         }
         tail.extend_from_slice(b"\r\n");
         conn.out.seal();
-        (conn.stage, conn.left) = match content {
+        (conn.stage, conn.exchange.left) = match content {
             Content::Length(length) => (Stage::Fixed, length),
             Content::Chunked => (Stage::Chunked, 0),
             Content::UntilClose => (Stage::UntilClose, 0),
@@ -174,7 +181,7 @@ fn persists<U>(conn: &Conn<U>, config: &crate::config::Config) -> bool {
         return true;
     }
     // A peer that still waits for `100 Continue` may send the body, or may not.
-    !conn.expects_continue
+    !conn.exchange.expects_continue
         && conn
             .body
             .remaining()

@@ -8,7 +8,7 @@ use super::websocket::Socket;
 use crate::config::Config;
 use crate::net::peer::Peer;
 use crate::net::transport::Transport;
-use crate::proto::http1::Head;
+use crate::proto::http1::{Framing, Head};
 use crate::util::out_buf::OutBuf;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
@@ -70,7 +70,7 @@ pub(super) enum Stage {
     Head,
     /// The head is sealed, and content follows in chunks,
     Chunked,
-    /// by an announced length, of which [`Conn::left`] is left,
+    /// by an announced length, of which [`Exchange::left`] is left,
     Fixed,
     /// or until the connection closes.
     UntilClose,
@@ -141,6 +141,60 @@ const SOCKET_READ_BYTES: usize = 256 << 10;
 /// Deadline that never comes.
 pub(super) const NEVER: Tick = Tick::MAX;
 
+/// What is known of the present exchange, or was of the last: it is new with each request.
+#[derive(Default)]
+pub(super) struct Exchange {
+    pub(super) status: u16,
+    /// Bytes of content written to the answer.
+    pub(super) written: u64,
+    /// The length that the handler has announced in a header, and later what is left of it.
+    pub(super) left: u64,
+    pub(super) head_only: bool,
+    pub(super) http10: bool,
+    pub(super) keep_alive: bool,
+    /// The peer waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+    /// Somebody keeps the right to answer.
+    pub(super) detached: bool,
+    /// The handler left the request to the next match.
+    pub(super) yielded: bool,
+    /// A refused header has spoilt the answer.
+    pub(super) poisoned: bool,
+    /// Nothing is special about the answer: neither the request nor the handler has asked for more
+    /// than a body behind a common head.
+    pub(super) plain: bool,
+    /// The handler has announced the length.
+    pub(super) declares_length: bool,
+    /// The handler has sent its own `Date`, its own `Server`.
+    pub(super) has_date: bool,
+    pub(super) has_server: bool,
+    pub(super) body_paused: bool,
+    /// A piece of the body is being handed over.
+    pub(super) in_piece: bool,
+}
+
+impl Exchange {
+    #[inline]
+    pub(super) fn new(head: &Head<'_>) -> Self {
+        let Framing {
+            body,
+            keep_alive,
+            expect_continue,
+        } = *head.framing();
+        let head_only = head.method() == b"HEAD";
+        let http10 = head.version_minor() == 0;
+        Self {
+            status: 200,
+            head_only,
+            http10,
+            keep_alive,
+            expects_continue: expect_continue,
+            plain: keep_alive && body.is_empty() && !head_only && !http10,
+            ..Self::default()
+        }
+    }
+}
+
 pub(super) struct Conn<U> {
     pub(super) transport: Transport,
     pub(super) out: OutBuf,
@@ -152,13 +206,9 @@ pub(super) struct Conn<U> {
     pub(super) body: Body,
     pub(super) phase: Phase,
     pub(super) stage: Stage,
-    pub(super) status: u16,
+    pub(super) exchange: Exchange,
     /// Number of the present request, or of the last one.
     pub(super) request: u32,
-    /// Bytes of content written to the present answer.
-    pub(super) written: u64,
-    /// The length that the handler has announced in a header, and later what is left of it.
-    pub(super) left: u64,
 
     /// How much of a head had arrived when it was last parsed.
     pub(super) head_parsed: u32,
@@ -183,30 +233,6 @@ pub(super) struct Conn<U> {
     /// Requests were left unread because the peer has not read the answers to earlier ones.
     pub(super) held_back: bool,
 
-    // Facts about the present exchange.
-    pub(super) head_only: bool,
-    pub(super) http10: bool,
-    pub(super) keep_alive: bool,
-    /// The peer waits for `100 Continue`.
-    pub(super) expects_continue: bool,
-    /// Somebody keeps the right to answer.
-    pub(super) detached: bool,
-    /// The handler left the request to the next match.
-    pub(super) yielded: bool,
-    /// A refused header has spoilt the answer.
-    pub(super) poisoned: bool,
-    /// Nothing is special about the answer: neither the request nor the handler has asked for more
-    /// than a body behind a common head.
-    pub(super) plain: bool,
-    /// The handler has announced the length.
-    pub(super) declares_length: bool,
-    /// The handler has sent its own `Date`, its own `Server`.
-    pub(super) has_date: bool,
-    pub(super) has_server: bool,
-    pub(super) body_paused: bool,
-    /// A piece of the body is being handed over.
-    pub(super) in_piece: bool,
-
     // Membership in the worker's queues: each holds a connection at most once.
     pub(super) in_dirty: bool,
     pub(super) in_backlog: bool,
@@ -226,12 +252,8 @@ impl<U> Conn<U> {
             body: Body::default(),
             phase: Phase::Idle,
             stage: Stage::Done,
-            status: 200,
+            exchange: Exchange::default(),
             request: 0,
-            written: 0,
-            left: 0,
-            plain: false,
-            declares_length: false,
             head_parsed: 0,
             read_deadline: NEVER,
             write_deadline: NEVER,
@@ -241,17 +263,6 @@ impl<U> Conn<U> {
             finished: false,
             blocked: false,
             held_back: false,
-            head_only: false,
-            http10: false,
-            keep_alive: true,
-            expects_continue: false,
-            detached: false,
-            yielded: false,
-            poisoned: false,
-            has_date: false,
-            has_server: false,
-            body_paused: false,
-            in_piece: false,
             in_dirty: false,
             in_backlog: false,
             in_notices: false,
@@ -261,29 +272,16 @@ impl<U> Conn<U> {
 
     /// Begins the next exchange.
     #[inline]
-    pub(super) fn begin(&mut self, head: &Head<'_>) {
+    pub(super) fn begin(&mut self, exchange: Exchange, body: Body) {
         self.phase = Phase::Exchange;
         self.stage = Stage::Pending;
         self.request = self.request.wrapping_add(1);
-        self.status = 200;
-        self.written = 0;
-        self.declares_length = false;
-        self.body = Body::new(head.framing().body);
-        self.head_only = head.method() == b"HEAD";
-        self.http10 = head.version_minor() == 0;
-        self.keep_alive = head.framing().keep_alive;
-        self.expects_continue = head.framing().expect_continue;
-        self.detached = false;
-        self.yielded = false;
-        self.poisoned = false;
-        self.has_date = false;
-        self.has_server = false;
-        self.body_paused = false;
-        self.plain = self.keep_alive && self.body.is_done() && !self.head_only && !self.http10;
+        self.exchange = exchange;
+        self.body = body;
     }
 
     pub(super) fn later(&mut self) -> &mut Later<U> {
-        self.plain = false;
+        self.exchange.plain = false;
         self.later.get_or_insert_with(|| {
             Box::new(Later {
                 aborted: Vec::new(),
@@ -325,7 +323,7 @@ impl<U> Conn<U> {
 
     /// The length that the handler has announced, while the answer is open.
     pub(super) fn declared(&self) -> Option<u64> {
-        self.declares_length.then_some(self.left)
+        self.exchange.declares_length.then_some(self.exchange.left)
     }
 
     /// Whether nothing of the present answer can have left yet.
@@ -350,7 +348,7 @@ impl<U> Conn<U> {
         if self.stage == Stage::Done {
             return !self.body.is_done();
         }
-        !self.body_paused && self.sink().is_some()
+        !self.exchange.body_paused && self.sink().is_some()
     }
 
     /// Whether a head that has grown to `bytes` is to be parsed again. Parsing begins at its first

@@ -1,6 +1,7 @@
 //! Input: from the transport through the parser to the service.
 
-use super::conn::{NEVER, Phase, ResponseId};
+use super::body::Body;
+use super::conn::{Exchange, NEVER, Phase, ResponseId};
 use super::service::{Incoming, Service};
 use super::state::{Input, State};
 use super::worker::Worker;
@@ -156,7 +157,7 @@ impl<S: Service> Worker<S> {
         let Some(conn) = state.conns.get_mut(id) else {
             return;
         };
-        conn.begin(head);
+        conn.begin(Exchange::new(head), Body::new(head.framing().body));
         conn.read_deadline = NEVER;
         let peer = conn.peer;
         let id = ResponseId {
@@ -167,7 +168,7 @@ impl<S: Service> Worker<S> {
             BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
                 // No handler has seen this request.
                 conn.phase = Phase::Head;
-                let head_only = conn.head_only;
+                let head_only = conn.exchange.head_only;
                 return state.refuse_head(id.conn, ProtocolError::BodyTooLarge, head_only);
             }
             BodyLength::None

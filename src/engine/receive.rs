@@ -21,13 +21,13 @@ impl<U> State<U> {
                 return Err(misuse);
             }
         };
-        conn.detached = true;
+        conn.exchange.detached = true;
         let before = conn.later().sink.replace(sink);
         self.graveyard.extend(before.map(Grave::Sink));
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Ok(());
         };
-        if mem::take(&mut conn.expects_continue) && conn.body.received() == 0 {
+        if mem::take(&mut conn.exchange.expects_continue) && conn.body.received() == 0 {
             self.send_continue(id.conn);
         }
         self.watch_body(id.conn);
@@ -77,7 +77,7 @@ impl<U> State<U> {
         if !conn.answer_is_open() {
             return Err(self.misuse(Misuse::AlreadyBegun));
         }
-        if mem::take(&mut conn.expects_continue) {
+        if mem::take(&mut conn.exchange.expects_continue) {
             self.send_continue(id.conn);
         }
         Ok(())
@@ -95,13 +95,13 @@ impl<U> State<U> {
 
     /// Leaves the rest of the body in the kernel until [`resume`](Self::resume).
     pub(crate) fn pause(&mut self, id: ResponseId) -> Result<(), Misuse> {
-        self.answering(id)?.body_paused = true;
+        self.answering(id)?.exchange.body_paused = true;
         self.watch_body(id.conn);
         Ok(())
     }
 
     pub(crate) fn resume(&mut self, id: ResponseId) -> Result<(), Misuse> {
-        self.answering(id)?.body_paused = false;
+        self.answering(id)?.exchange.body_paused = false;
         self.watch_body(id.conn);
         self.push_backlog(id.conn);
         Ok(())
@@ -110,11 +110,11 @@ impl<U> State<U> {
     /// Whether the body goes on and the handler that was just given a piece of it wants more.
     pub(crate) fn expect_more(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
-        if conn.detached && !conn.in_piece {
+        if conn.exchange.detached && !conn.exchange.in_piece {
             return self.left_alone(id);
         }
         // Without a next piece the answer stays neither given nor kept, which is seen to.
-        conn.detached |= conn.in_piece && !conn.body.is_done();
+        conn.exchange.detached |= conn.exchange.in_piece && !conn.body.is_done();
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl<S: Service> Worker<S> {
     /// The callback about to run has to keep the answer again, or give it.
     fn begin_delivery(&mut self, id: ResponseId) {
         if let Some(conn) = self.state.conns.get_mut(id.conn) {
-            conn.detached = false;
+            conn.exchange.detached = false;
         }
     }
 }
@@ -228,7 +228,7 @@ impl<S: Service> Worker<S> {
 impl<U> State<U> {
     fn set_in_piece(&mut self, id: ResponseId, in_piece: bool) {
         if let Some(conn) = self.conns.get_mut(id.conn) {
-            conn.in_piece = in_piece;
+            conn.exchange.in_piece = in_piece;
         }
     }
 

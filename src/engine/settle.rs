@@ -41,11 +41,11 @@ impl<S: Service> Worker<S> {
                 if conn.request != id.request || !conn.owes_answer() || !drained {
                     return; // It was overtaken; the next flush will say so again.
                 }
-                let written = conn.written;
+                let written = conn.exchange.written;
                 let Some(writable) = conn.later().writable.take() else {
                     return;
                 };
-                conn.detached = false;
+                conn.exchange.detached = false;
                 self.call(Some(id), |_, state| writable(state, id, written));
             }
         }

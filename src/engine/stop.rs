@@ -40,7 +40,7 @@ impl<S: Service> Worker<S> {
     pub(super) fn release_idle(&mut self) {
         for id in self.state.conns.ids().collect::<Vec<Id>>() {
             if let Some(conn) = self.state.conns.get_mut(id) {
-                conn.keep_alive = false;
+                conn.exchange.keep_alive = false;
                 conn.readable |= conn.phase == Phase::Idle;
                 if conn.readable {
                     self.drive(id);

@@ -227,7 +227,7 @@ impl<U> State<U> {
             return true;
         };
         let owed = conn.request == id.request && conn.owes_answer();
-        if !owed || (conn.detached && !panicked) {
+        if !owed || (conn.exchange.detached && !panicked) {
             return true;
         }
         self.unanswered(id, panicked);

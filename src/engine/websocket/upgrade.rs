@@ -50,7 +50,7 @@ impl<U> State<U> {
         }
         let conn = self.answering(id)?;
         // Bytes behind a body that nobody has read cannot be told from frames.
-        let unread = conn.poisoned || !conn.body.is_done();
+        let unread = conn.exchange.poisoned || !conn.body.is_done();
         let settings = self.socket_settings.get(usize::from(upgrade.behaviour));
         let foreign = settings.is_none_or(|settings| settings.key != upgrade.key);
         let failed = unread || foreign;
@@ -106,10 +106,10 @@ impl<U> State<U> {
         };
         if conn.stage == Stage::Head {
             let mut old = Vec::new();
-            encode::status_line(&mut old, conn.status);
+            encode::status_line(&mut old, conn.exchange.status);
             conn.out.replace_open_front(old.len(), SWITCHING);
         }
-        conn.status = 101;
+        conn.exchange.status = 101;
         Self::open_head(conn, &mut self.spare);
         let tail = conn.out.tail();
         encode::header(tail, b"Upgrade", b"websocket");
@@ -124,8 +124,8 @@ impl<U> State<U> {
             encode::header(tail, b"Sec-WebSocket-Extensions", &value);
         }
         // It is an answer like any other, so it is dated; but nothing of it frames a message.
-        conn.keep_alive = true;
-        conn.http10 = false;
+        conn.exchange.keep_alive = true;
+        conn.exchange.http10 = false;
         self.seal_head(id.conn, Content::None);
     }
 
@@ -178,7 +178,7 @@ impl<U> State<U> {
         };
         conn.stage = Stage::Done;
         conn.phase = Phase::Open;
-        conn.detached = false;
+        conn.exchange.detached = false;
         conn.socket = Some(Box::new(socket));
         self.set_read_deadline(id.conn, deadline);
         self.push_dirty(id.conn);

@@ -14,6 +14,14 @@ pub enum BodyLength {
     Chunked,
 }
 
+impl BodyLength {
+    /// Whether it is known that no content comes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::None | Self::Fixed(0))
+    }
+}
+
 /// What the headers say about the message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
@@ -126,7 +134,7 @@ impl Seen {
             (false, Some(length)) => BodyLength::Fixed(length),
             (false, None) => BodyLength::None,
         };
-        let empty = matches!(body, BodyLength::None | BodyLength::Fixed(0));
+        let empty = body.is_empty();
         if method == b"TRACE" && !empty {
             return Err(ProtocolError::UnexpectedBody);
         }

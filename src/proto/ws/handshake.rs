@@ -5,7 +5,7 @@ use std::fmt;
 use data_encoding::BASE64;
 use sha1_smol::Sha1;
 
-use crate::proto::http1::{BodyLength, Head, is_token};
+use crate::proto::http1::{Head, is_token};
 
 /// Subprotocols that a client may offer. Far more than any does, and few enough to compare each
 /// with each.
@@ -135,7 +135,7 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, HandshakeError> {
     ensure(is_key(key), E::Key)?;
     ensure(are_protocols(head), E::Protocol)?;
     let origin = only(head, "origin").ok_or(E::Origin)?;
-    let empty = matches!(head.framing().body, BodyLength::None | BodyLength::Fixed(0));
+    let empty = head.framing().body.is_empty();
     ensure(empty, E::Body)?;
     Ok(Handshake {
         head: *head,
