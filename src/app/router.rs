@@ -126,7 +126,7 @@ impl Router {
     ) -> Option<usize> {
         parameters.count = 0;
         if let Some(tree) = self.tree(method)
-            && let Some(route) = tree.find(0, path, Some(1), &mut skip, parameters)
+            && let Some(route) = tree.find(0, path, path.get(1..), &mut skip, parameters)
         {
             return Some(route);
         }
@@ -142,7 +142,7 @@ impl Router {
         mut skip: usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
-        let mut search = |tree: &Tree| tree.find(0, path, Some(1), &mut skip, parameters);
+        let mut search = |tree: &Tree| tree.find(0, path, path.get(1..), &mut skip, parameters);
         // A GET route answers HEAD as well, unless there is one for HEAD.
         let get = if method == b"HEAD" {
             self.tree(b"GET")
@@ -169,7 +169,7 @@ impl Router {
     pub(crate) fn methods(&self, path: Option<&[u8]>) -> impl Iterator<Item = &str> {
         let matches = move |tree: &Tree| {
             let all = &mut Parameters::default();
-            path.is_none_or(|path| tree.find(0, path, Some(1), &mut 0, all).is_some())
+            path.is_none_or(|path| tree.find(0, path, path.get(1..), &mut 0, all).is_some())
         };
         self.methods
             .iter()
@@ -232,8 +232,8 @@ impl Tree {
         child
     }
 
-    /// `start` is where the next segment begins in `path`; `None` is behind the last. Every node
-    /// can be reached in one way only, so the search visits each at most once.
+    /// `rest` is what is left of `path`; `None` is behind the last segment. Every node can be reached
+    /// in one way only, so the search visits each at most once.
     ///
     /// As long as there is nothing to come back to, it goes on without recursion.
     #[inline(always)]
@@ -241,20 +241,20 @@ impl Tree {
         &self,
         mut at: usize,
         path: &[u8],
-        mut start: Option<usize>,
+        mut rest: Option<&[u8]>,
         skip: &mut usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
         loop {
             let node = &self.0[at];
-            let Some(begin) = start else {
+            let Some(text) = rest else {
                 return unless_skipped(node.route, skip);
             };
             if node.parameter.is_some() || node.rest.is_some() {
-                return self.find_below(node, path, begin, skip, parameters);
+                return self.find_below(node, path, text, skip, parameters);
             }
-            let (segment, next) = split_segment(path, begin);
-            (at, start) = (node.text(segment)?, next);
+            let (segment, next) = split_segment(text);
+            (at, rest) = (node.text(segment)?, next);
         }
     }
 
@@ -264,11 +264,11 @@ impl Tree {
         &self,
         node: &Node,
         path: &[u8],
-        begin: usize,
+        rest: &[u8],
         skip: &mut usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
-        let (segment, next) = split_segment(path, begin);
+        let (segment, next) = split_segment(rest);
         if let Some(child) = node.text(segment)
             && let Some(route) = self.find(child, path, next, skip, parameters)
         {
@@ -277,6 +277,7 @@ impl Tree {
         if let Some(child) = node.parameter
             && !segment.is_empty()
         {
+            let begin = path.len() - rest.len();
             let end = begin + segment.len();
             parameters.spans[parameters.count] = (begin as u16, end as u16);
             parameters.count += 1;
@@ -290,12 +291,11 @@ impl Tree {
     }
 }
 
-/// The segment that begins at `begin`, and where the next one does.
+/// The first segment, and what follows its `/`.
 #[inline]
-fn split_segment(path: &[u8], begin: usize) -> (&[u8], Option<usize>) {
-    let rest = &path[begin..];
+fn split_segment(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
     match find_byte(b'/', rest) {
-        Some(len) => (&rest[..len], Some(begin + len + 1)),
+        Some(len) => (&rest[..len], Some(&rest[len + 1..])),
         None => (rest, None),
     }
 }

@@ -351,11 +351,15 @@ impl<U> Conn<U> {
         !self.exchange.body_paused && self.sink().is_some()
     }
 
-    /// Whether a head that has grown to `bytes` is to be parsed again. Parsing begins at its first
-    /// byte, so a long one that drips in is parsed only for a line, or for enough to be worth it.
+    /// Whether a head that has grown to `bytes` is to be parsed, or parsed again. Parsing begins at
+    /// its first byte, so a long one that drips in is parsed only for a line, or for enough to be
+    /// worth it. A CR may be the first half of an empty line.
     pub(super) fn is_worth_parsing(&self, bytes: &[u8], bytes_max: usize) -> bool {
         const SHORT_BYTES: usize = 4 << 10;
-        if self.phase == Phase::Idle || bytes.len() <= SHORT_BYTES || bytes.len() >= bytes_max {
+        if bytes.len() <= SHORT_BYTES {
+            return !matches!(bytes, [] | [b'\r']);
+        }
+        if self.phase == Phase::Idle || bytes.len() >= bytes_max {
             return true;
         }
         let new = bytes.get(self.head_parsed as usize..).unwrap_or(bytes);

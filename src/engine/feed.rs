@@ -1,5 +1,7 @@
 //! Input: from the transport through the parser to the service.
 
+use std::io::ErrorKind;
+
 use super::body::Body;
 use super::conn::{Exchange, NEVER, Phase, ResponseId};
 use super::service::{Incoming, Service};
@@ -8,12 +10,29 @@ use super::worker::Worker;
 use crate::observe::Level;
 use crate::proto::ProtocolError;
 use crate::proto::http1::BodyLength;
-use crate::proto::http1::head::{self, Head, HeaderSlots};
+use crate::proto::http1::head::{self, HeaderSlots};
 use crate::proto::ws::Workspace;
 use crate::util::slab::Id;
 
 /// How often one connection is read before others get their turn.
 const READS_PER_TURN: usize = 4;
+
+/// How a connection's input goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There may be more that can be handled now.
+    Read,
+    /// The same, but others want their turn.
+    Backlog,
+    /// Nothing is to be done before there is news.
+    Wait,
+}
+
+/// What there is to handle: bytes that were left the last time, and bytes that came behind them.
+struct Received {
+    stashed: usize,
+    read: usize,
+}
 
 impl<S: Service> Worker<S> {
     /// Reads and handles a connection's input, within its share of the turn, and sends what came
@@ -25,67 +44,40 @@ impl<S: Service> Worker<S> {
             return debug_assert!(false, "one connection at a time");
         };
         self.state.driven = Some(id);
-        let more = self.read_and_feed(id, &mut input);
+        let mut requests_left = self.state.config.requests_per_turn_max;
+        let mut next = Next::Read;
+        for _ in 0..READS_PER_TURN {
+            next = self.read_and_feed(id, &mut input, &mut requests_left);
+            if next != Next::Read {
+                break;
+            }
+        }
         self.state.driven = None;
         input.trim();
         self.state.input = Some(input);
         self.state.flush_with_others(id);
-        if more {
+        if next != Next::Wait {
             self.state.push_backlog(id);
         }
     }
 
-    /// Returns whether there may be input left that could be handled now.
-    fn read_and_feed(&mut self, id: Id, input: &mut Input) -> bool {
+    /// Handles what was left the last time, and what the kernel has.
+    fn read_and_feed(&mut self, id: Id, input: &mut Input, requests_left: &mut u32) -> Next {
+        let Some(Received { stashed, read }) = self.state.receive_bytes(id, &mut input.buffer)
+        else {
+            return Next::Wait;
+        };
         let Input {
             buffer,
             slots,
             workspace,
             inflated,
         } = input;
-        let mut requests_left = self.state.config.requests_per_turn_max;
-        for _ in 0..READS_PER_TURN {
-            let config = &*self.state.config;
-            let Some(conn) = self.state.conns.get_mut(id) else {
-                return false;
-            };
-            if !conn.wants_input(config) {
-                conn.held_back = matches!(conn.phase, Phase::Idle | Phase::Head);
-                self.state.peer_may_have_left(id);
-                return false;
-            }
-            let stashed = conn.unstash(buffer);
-            let room = conn.read_bytes_max(config, buffer.len()).max(stashed);
-            let received = self.state.receive_bytes(id, &mut buffer[stashed..room]);
-            let bytes = &mut buffer[..stashed + received];
-            let used = self.feed(id, bytes, (slots, workspace, inflated), &mut requests_left);
-            let Some(conn) = self.state.conns.get_mut(id) else {
-                return false;
-            };
-            if used < bytes.len() && !matches!(conn.phase, Phase::Ending | Phase::Closed) {
-                conn.stash.keep(&bytes[used..]);
-            }
-            if requests_left == 0 {
-                return true;
-            }
-            // What came before the end of the input is still handled.
-            let held_back = matches!(conn.phase, Phase::Idle | Phase::Head | Phase::Open)
-                && !conn.wants_input(&self.state.config);
-            conn.held_back |= held_back;
-            if conn.finished && !held_back {
-                self.state.peer_finished(id);
-                return false;
-            }
-            // Nothing was read behind a body that was complete: now the next request may be.
-            let unread = conn.readable && conn.wants_input(&self.state.config);
-            if received == 0 && used == 0 && !unread {
-                return false;
-            }
-            if !conn.readable && conn.stash.is_empty() && !conn.wants_body() {
-                return false;
-            }
-        }
-        true
+        let bytes = &mut buffer[..stashed + read];
+        let used = self.feed(id, bytes, (slots, workspace, inflated), requests_left);
+        let has_moved = read > 0 || used > 0;
+        self.state
+            .fed(id, &buffer[used..stashed + read], has_moved, *requests_left)
     }
 
     /// Handles a prefix of `bytes` and returns its length.
@@ -102,23 +94,16 @@ impl<S: Service> Worker<S> {
                 return bytes.len();
             };
             match conn.phase {
-                Phase::Idle | Phase::Head => {
-                    // Empty lines before a request are ignored (RFC 9112 section 2.2).
-                    while conn.phase == Phase::Idle && bytes[at..].starts_with(b"\r\n") {
-                        at += 2;
+                // Empty lines before a request are ignored (RFC 9112 section 2.2).
+                Phase::Idle if bytes[at..].starts_with(b"\r\n") => at += 2,
+                Phase::Idle | Phase::Head if *requests_left == 0 => return at,
+                Phase::Idle | Phase::Head => match self.feed_head(id, &bytes[at..], slots) {
+                    Some(used) => {
+                        at += used;
+                        *requests_left -= 1;
                     }
-                    let over = *requests_left == 0 || !conn.wants_input(&self.state.config);
-                    let head_bytes_max = self.state.config.head.head_bytes_max;
-                    let worth = conn.is_worth_parsing(&bytes[at..], head_bytes_max);
-                    if matches!(bytes[at..], [] | [b'\r']) || over || !worth {
-                        return at;
-                    }
-                    match self.feed_head(id, &bytes[at..], slots) {
-                        Some(used) => at += used,
-                        None => return at,
-                    }
-                    *requests_left -= 1;
-                }
+                    None => return at,
+                },
                 Phase::Exchange => match self.feed_body(id, &bytes[at..]) {
                     Some(used) => at += used,
                     None => return at,
@@ -132,12 +117,25 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Handles a request's head. Returns its length, or `None` when there is not a whole one.
+    /// Handles a request's head. Returns its length, or `None` when there is not a whole one, or
+    /// not yet room for its answer.
     #[inline]
     fn feed_head(&mut self, id: Id, bytes: &[u8], slots: &mut HeaderSlots) -> Option<usize> {
-        match head::parse(bytes, slots, &self.state.config.head) {
+        let State { conns, config, .. } = &mut self.state;
+        let conn = conns.get_mut(id)?;
+        if !conn.wants_input(config) || !conn.is_worth_parsing(bytes, config.head.head_bytes_max) {
+            return None;
+        }
+        match head::parse(bytes, slots, &config.head) {
             Ok(Some(head)) => {
-                self.request(id, &head);
+                conn.begin(Exchange::new(&head), Body::new(head.framing().body));
+                conn.read_deadline = NEVER;
+                let peer = conn.peer;
+                let id = ResponseId {
+                    conn: id,
+                    request: conn.request,
+                };
+                self.request(id, Incoming { head: &head, peer });
                 Some(head.len())
             }
             Ok(None) => {
@@ -145,31 +143,19 @@ impl<S: Service> Worker<S> {
                 None
             }
             Err(error) => {
-                self.state
-                    .refuse_head(id, error, bytes.starts_with(b"HEAD "));
+                let head_only = bytes.starts_with(b"HEAD ");
+                self.state.refuse_head(id, error, head_only);
                 None
             }
         }
     }
 
-    fn request(&mut self, id: Id, head: &Head<'_>) {
+    fn request(&mut self, id: ResponseId, incoming: Incoming<'_>) {
         let state = &mut self.state;
-        let Some(conn) = state.conns.get_mut(id) else {
-            return;
-        };
-        conn.begin(Exchange::new(head), Body::new(head.framing().body));
-        conn.read_deadline = NEVER;
-        let peer = conn.peer;
-        let id = ResponseId {
-            conn: id,
-            request: conn.request,
-        };
+        let head = incoming.head;
         match head.framing().body {
             BodyLength::Fixed(length) if length > state.config.body.body_bytes_max => {
-                // No handler has seen this request.
-                conn.phase = Phase::Head;
-                let head_only = conn.exchange.head_only;
-                return state.refuse_head(id.conn, ProtocolError::BodyTooLarge, head_only);
+                return state.refuse_body(id);
             }
             BodyLength::None
                 if state.config.length_required && usually_has_content(head.method()) =>
@@ -185,7 +171,6 @@ impl<S: Service> Worker<S> {
         if state.config.answer_timeout_ms > 0 {
             state.set_read_deadline(id.conn, state.tick_in(state.config.answer_timeout_ms));
         }
-        let incoming = Incoming { head, peer };
         let well = self.call(Some(id), |service, state| {
             service.request(state, id, incoming)
         });
@@ -202,37 +187,71 @@ fn usually_has_content(method: &[u8]) -> bool {
 }
 
 impl<U> State<U> {
-    /// Reads what the kernel has, if it may have something and the exchange wants it.
-    fn receive_bytes(&mut self, id: Id, into: &mut [u8]) -> usize {
-        let Some(conn) = self.conns.get_mut(id) else {
-            return 0;
-        };
+    /// Fills `buffer` with what was left the last time, and with what the kernel has, if it may have
+    /// something and the exchange wants it. `None` when no input is wanted.
+    fn receive_bytes(&mut self, id: Id, buffer: &mut [u8]) -> Option<Received> {
+        let conn = self.conns.get_mut(id)?;
+        if !conn.wants_input(&self.config) {
+            conn.held_back = matches!(conn.phase, Phase::Idle | Phase::Head);
+            self.peer_may_have_left(id);
+            return None;
+        }
+        let stashed = conn.unstash(buffer);
+        let room = conn.read_bytes_max(&self.config, buffer.len()).max(stashed);
+        let mut received = Received { stashed, read: 0 };
+        let into = &mut buffer[stashed..room];
         let complete = conn.phase == Phase::Exchange && conn.body.is_done();
         if !conn.readable || complete || into.is_empty() {
-            return 0;
+            return Some(received);
         }
         match conn.transport.recv(into) {
             Ok(0) => {
                 conn.finished = true;
                 conn.readable = false;
-                0
             }
-            Ok(received) => {
+            Ok(read) => {
                 // epoll(7): a short read has drained the socket. Not so when its end was announced,
                 // which is still to be read.
-                conn.readable = received == into.len() || conn.read_closed;
-                received
+                conn.readable = read == into.len() || conn.read_closed;
+                received.read = read;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                conn.readable = false;
-                0
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => conn.readable = false,
             // The peer has reset the connection.
             Err(_) => {
                 conn.readable = false;
                 self.close(id);
-                0
             }
+        }
+        Some(received)
+    }
+
+    /// Keeps what was not handled, and says how the input goes on.
+    fn fed(&mut self, id: Id, rest: &[u8], has_moved: bool, requests_left: u32) -> Next {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return Next::Wait;
+        };
+        if !rest.is_empty() && !matches!(conn.phase, Phase::Ending | Phase::Closed) {
+            conn.stash.keep(rest);
+        }
+        if requests_left == 0 {
+            return Next::Backlog;
+        }
+        let wants_input = conn.wants_input(&self.config);
+        // What came before the end of the input is still handled.
+        let held_back =
+            matches!(conn.phase, Phase::Idle | Phase::Head | Phase::Open) && !wants_input;
+        conn.held_back |= held_back;
+        if conn.finished && !held_back {
+            self.peer_finished(id);
+            return Next::Wait;
+        }
+        // Nothing was read behind a body that was complete: now the next request may be.
+        let unread = conn.readable && wants_input;
+        let may_go_on = conn.readable || !conn.stash.is_empty() || conn.wants_body();
+        if may_go_on && (has_moved || unread) {
+            Next::Read
+        } else {
+            Next::Wait
         }
     }
 
@@ -275,6 +294,16 @@ impl<U> State<U> {
         if conn.phase == Phase::Idle {
             conn.phase = Phase::Head;
             self.set_read_deadline(id, self.tick_in(self.config.head_timeout_ms));
+        }
+    }
+
+    /// No handler has seen the request.
+    #[cold]
+    fn refuse_body(&mut self, id: ResponseId) {
+        if let Some(conn) = self.conns.get_mut(id.conn) {
+            conn.phase = Phase::Head;
+            let head_only = conn.exchange.head_only;
+            self.refuse_head(id.conn, ProtocolError::BodyTooLarge, head_only);
         }
     }
 

@@ -38,6 +38,7 @@ fn check_other(method: &[u8], target: &[u8]) -> Result<(), ProtocolError> {
 ///
 /// `*` stands for itself; an absolute form's scheme and authority are left out, and its empty path
 /// is `/` (RFC 9112 section 3.2.2).
+#[inline]
 pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     let origin = if target.first() == Some(&b'/') {
         target
