@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::compose::Content;
-use super::conn::{Exchange, Phase, ResponseId, Stage, Writable};
+use super::conn::{Phase, ResponseId, Stage, Writable};
 use super::state::{Callback, Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
@@ -415,11 +415,8 @@ impl<U> State<U> {
         match conn.phase {
             Phase::Idle | Phase::Head => {
                 // No request stands behind this answer; it only borrows the place of one.
-                let exchange = Exchange {
-                    head_only,
-                    ..Exchange::default()
-                };
-                conn.begin(exchange, Body::default());
+                conn.begin(Body::default());
+                conn.exchange.head_only = head_only;
             }
             Phase::Exchange if conn.answer_is_open() => {
                 self.counters.aborted.bump();

@@ -173,28 +173,6 @@ pub(super) struct Exchange {
     pub(super) in_piece: bool,
 }
 
-impl Exchange {
-    #[inline]
-    pub(super) fn new(head: &Head<'_>) -> Self {
-        let Framing {
-            body,
-            keep_alive,
-            expect_continue,
-        } = *head.framing();
-        let head_only = head.method() == b"HEAD";
-        let http10 = head.version_minor() == 0;
-        Self {
-            status: 200,
-            head_only,
-            http10,
-            keep_alive,
-            expects_continue: expect_continue,
-            plain: keep_alive && body.is_empty() && !head_only && !http10,
-            ..Self::default()
-        }
-    }
-}
-
 pub(super) struct Conn<U> {
     pub(super) transport: Transport,
     pub(super) out: OutBuf,
@@ -272,12 +250,30 @@ impl<U> Conn<U> {
 
     /// Begins the next exchange.
     #[inline]
-    pub(super) fn begin(&mut self, exchange: Exchange, body: Body) {
+    pub(super) fn begin(&mut self, body: Body) {
         self.phase = Phase::Exchange;
         self.stage = Stage::Pending;
         self.request = self.request.wrapping_add(1);
-        self.exchange = exchange;
+        self.exchange = Exchange::default();
         self.body = body;
+    }
+
+    /// The same for a request.
+    #[inline]
+    pub(super) fn begin_request(&mut self, head: &Head<'_>) {
+        let Framing {
+            body,
+            keep_alive,
+            expect_continue,
+        } = *head.framing();
+        self.begin(Body::new(body));
+        let exchange = &mut self.exchange;
+        exchange.status = 200;
+        exchange.head_only = head.method() == b"HEAD";
+        exchange.http10 = head.version_minor() == 0;
+        exchange.keep_alive = keep_alive;
+        exchange.expects_continue = expect_continue;
+        exchange.plain = keep_alive && body.is_empty() && !exchange.head_only && !exchange.http10;
     }
 
     pub(super) fn later(&mut self) -> &mut Later<U> {

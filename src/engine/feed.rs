@@ -2,8 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::body::Body;
-use super::conn::{Exchange, NEVER, Phase, ResponseId};
+use super::conn::{NEVER, Phase, ResponseId};
 use super::service::{Incoming, Service};
 use super::state::{Input, State};
 use super::worker::Worker;
@@ -96,7 +95,7 @@ impl<S: Service> Worker<S> {
             match conn.phase {
                 // Empty lines before a request are ignored (RFC 9112 section 2.2).
                 Phase::Idle if bytes[at..].starts_with(b"\r\n") => at += 2,
-                Phase::Idle | Phase::Head if *requests_left == 0 => return at,
+                Phase::Idle | Phase::Head if at == bytes.len() || *requests_left == 0 => return at,
                 Phase::Idle | Phase::Head => match self.feed_head(id, &bytes[at..], slots) {
                     Some(used) => {
                         at += used;
@@ -128,7 +127,7 @@ impl<S: Service> Worker<S> {
         }
         match head::parse(bytes, slots, &config.head) {
             Ok(Some(head)) => {
-                conn.begin(Exchange::new(&head), Body::new(head.framing().body));
+                conn.begin_request(&head);
                 conn.read_deadline = NEVER;
                 let peer = conn.peer;
                 let id = ResponseId {

@@ -108,7 +108,9 @@ pub(super) struct Found<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     bytes: &'a [u8],
-    line: Line<'a>,
+    method: &'a [u8],
+    target: &'a [u8],
+    version_minor: u8,
     headers: &'a [HeaderSpan],
     framing: Framing,
 }
@@ -117,18 +119,18 @@ impl<'a> Head<'a> {
     /// The method as sent; case matters (RFC 9110 section 9.1).
     #[inline]
     pub fn method(&self) -> &'a [u8] {
-        self.line.method
+        self.method
     }
 
     /// The target as sent: ASCII.
     #[inline]
     pub fn target(&self) -> &'a [u8] {
-        self.line.target
+        self.target
     }
 
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub fn version_minor(&self) -> u8 {
-        self.line.version_minor
+        self.version_minor
     }
 
     /// The headers in the order of their arrival: names as sent, which are ASCII, and values
@@ -180,21 +182,28 @@ pub fn parse<'a>(
         },
     };
     let Found {
-        line,
+        line: Line {
+            method,
+            target,
+            version_minor,
+        },
         header_count,
         len,
     } = found;
-    target::check(line.method, line.target)?;
+    target::check(method, target)?;
     let (bytes, headers) = (&bytes[..len], &slots[..header_count]);
     let pairs = headers
         .iter()
         .filter(|header| framing::is_length_of_interest(header.name.len()))
-        .map(|header| (header.name.of(bytes), header.value.of(bytes)))
-        .filter(|(name, _)| framing::is_initial_of_interest(name));
-    let framing = framing::check(line.method, line.version_minor, pairs)?;
+        .map(|header| (header.name.of(bytes), header.value))
+        .filter(|(name, _)| framing::is_initial_of_interest(name))
+        .map(|(name, value)| (name, value.of(bytes)));
+    let framing = framing::check(method, version_minor, pairs)?;
     Ok(Some(Head {
         bytes,
-        line,
+        method,
+        target,
+        version_minor,
         headers,
         framing,
     }))
