@@ -30,37 +30,18 @@ impl Parameters {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadPattern;
 
+/// Routes by segments: what stands below those that lead to here.
 #[derive(Default)]
-struct Node {
-    /// Children for text, sorted.
-    texts: Vec<(Box<str>, usize)>,
-    parameter: Option<usize>,
+struct Tree {
+    /// Those that go on with a text, sorted.
+    texts: Vec<(Box<str>, Self)>,
+    /// Those that go on with any segment.
+    parameter: Option<Box<Self>>,
+    /// The route that ends here.
     route: Option<usize>,
-    /// The route of a `*` below this node.
+    /// The route that goes on with `*`.
     rest: Option<usize>,
 }
-
-impl Node {
-    /// The child for this text.
-    #[inline]
-    fn text(&self, segment: &[u8]) -> Option<usize> {
-        let found = match self.texts.as_slice() {
-            // The root's empty segment: the path `/`.
-            [(text, child), ..] if segment.is_empty() => {
-                return text.is_empty().then_some(*child);
-            }
-            texts if texts.len() <= 4 => texts
-                .iter()
-                .position(|(text, _)| text.as_bytes() == segment),
-            texts => texts
-                .binary_search_by(|(text, _)| text.as_bytes().cmp(segment))
-                .ok(),
-        };
-        found.map(|at| self.texts[at].1)
-    }
-}
-
-struct Tree(Vec<Node>);
 
 struct Route {
     names: Vec<Box<str>>,
@@ -68,17 +49,11 @@ struct Route {
 
 #[derive(Default)]
 pub(crate) struct Router {
+    /// By itself, since nearly every request is for it.
+    get: Tree,
     methods: Vec<(Box<str>, Tree)>,
-    /// Which of them is GET.
-    get: Option<usize>,
     any: Tree,
     routes: Vec<Route>,
-}
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self(vec![Node::default()])
-    }
 }
 
 impl Router {
@@ -90,15 +65,12 @@ impl Router {
         let names = check(&segments)?;
         let tree = match method {
             None => &mut self.any,
+            Some("GET") => &mut self.get,
             Some(method) => {
                 let at = self.methods.iter().position(|(name, _)| **name == *method);
                 let at = at.unwrap_or_else(|| {
                     self.methods.push((method.into(), Tree::default()));
-                    let at = self.methods.len() - 1;
-                    if method == "GET" {
-                        self.get = Some(at);
-                    }
-                    at
+                    self.methods.len() - 1
                 });
                 &mut self.methods[at].1
             }
@@ -126,7 +98,7 @@ impl Router {
     ) -> Option<usize> {
         parameters.count = 0;
         if let Some(tree) = self.tree(method)
-            && let Some(route) = tree.find(0, path, path.get(1..), &mut skip, parameters)
+            && let Some(route) = tree.find(path, path.get(1..), &mut skip, parameters)
         {
             return Some(route);
         }
@@ -142,39 +114,35 @@ impl Router {
         mut skip: usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
-        let mut search = |tree: &Tree| tree.find(0, path, path.get(1..), &mut skip, parameters);
+        let mut search = |tree: &Tree| tree.find(path, path.get(1..), &mut skip, parameters);
         // A GET route answers HEAD as well, unless there is one for HEAD.
-        let get = if method == b"HEAD" {
-            self.tree(b"GET")
-        } else {
-            None
-        };
+        let get = (method == b"HEAD").then_some(&self.get);
         get.and_then(&mut search).or_else(|| search(&self.any))
     }
 
     #[inline]
     fn tree(&self, method: &[u8]) -> Option<&Tree> {
         // Nearly every request, without a comparison of unknown length.
-        let at = if method == b"GET" {
-            self.get?
-        } else {
-            self.methods
-                .iter()
-                .position(|(name, _)| name.as_bytes() == method)?
-        };
-        Some(&self.methods[at].1)
+        if method == b"GET" {
+            return Some(&self.get);
+        }
+        let mut methods = self.methods.iter();
+        let found = methods.find(|(name, _)| name.as_bytes() == method);
+        found.map(|(_, tree)| tree)
     }
 
     /// Methods that have a route of their own, matching `path` or, for `None`, any.
     pub(crate) fn methods(&self, path: Option<&[u8]>) -> impl Iterator<Item = &str> {
         let matches = move |tree: &Tree| {
             let all = &mut Parameters::default();
-            path.is_none_or(|path| tree.find(0, path, path.get(1..), &mut 0, all).is_some())
+            path.is_none_or(|path| tree.find(path, path.get(1..), &mut 0, all).is_some())
         };
-        self.methods
-            .iter()
+        let get = (!self.get.is_empty()).then_some(("GET", &self.get));
+        let methods = self.methods.iter().map(|(method, tree)| (&**method, tree));
+        get.into_iter()
+            .chain(methods)
             .filter(move |(_, tree)| matches(tree))
-            .map(|(method, _)| &**method)
+            .map(|(method, _)| method)
     }
 }
 
@@ -197,64 +165,78 @@ fn check(segments: &[&str]) -> Result<Vec<Box<str>>, BadPattern> {
 }
 
 impl Tree {
+    fn is_empty(&self) -> bool {
+        let Self {
+            texts,
+            parameter,
+            route,
+            rest,
+        } = self;
+        texts.is_empty() && parameter.is_none() && route.is_none() && rest.is_none()
+    }
+
     fn add(&mut self, segments: &[&str], route: usize) {
-        let mut at = 0;
-        for &segment in segments {
-            if segment == "*" {
-                self.0[at].rest = Some(route);
-                return;
-            }
-            at = self.child(at, segment);
+        match segments {
+            [] => self.route = Some(route),
+            ["*"] => self.rest = Some(route),
+            [segment, segments @ ..] => self.child(segment).add(segments, route),
         }
-        self.0[at].route = Some(route);
     }
 
-    fn child(&mut self, parent: usize, segment: &str) -> usize {
-        let new = self.0.len();
-        let node = &mut self.0[parent];
-        let child = if segment.starts_with(':') {
-            *node.parameter.get_or_insert(new)
-        } else {
-            match node
-                .texts
-                .binary_search_by(|(text, _)| (**text).cmp(segment))
-            {
-                Ok(at) => node.texts[at].1,
-                Err(at) => {
-                    node.texts.insert(at, (segment.into(), new));
-                    new
-                }
-            }
-        };
-        if child == new {
-            self.0.push(Node::default());
+    fn child(&mut self, segment: &str) -> &mut Self {
+        if segment.starts_with(':') {
+            return self.parameter.get_or_insert_default();
         }
-        child
+        let at = self
+            .texts
+            .binary_search_by(|(text, _)| (**text).cmp(segment));
+        let at = at.unwrap_or_else(|at| {
+            self.texts.insert(at, (segment.into(), Self::default()));
+            at
+        });
+        &mut self.texts[at].1
     }
 
-    /// `rest` is what is left of `path`; `None` is behind the last segment. Every node can be reached
+    /// What goes on with this text.
+    #[inline]
+    fn text(&self, segment: &[u8]) -> Option<&Self> {
+        match self.texts.as_slice() {
+            // The root's empty segment: the path `/`.
+            [(text, child), ..] if segment.is_empty() => text.is_empty().then_some(child),
+            texts if texts.len() <= 4 => {
+                let mut texts = texts.iter();
+                let found = texts.find(|(text, _)| text.as_bytes() == segment);
+                found.map(|(_, child)| child)
+            }
+            texts => {
+                let found = texts.binary_search_by(|(text, _)| text.as_bytes().cmp(segment));
+                found.ok().map(|at| &texts[at].1)
+            }
+        }
+    }
+
+    /// `rest` is what is left of `path`; `None` is behind the last segment. Every tree can be reached
     /// in one way only, so the search visits each at most once.
     ///
     /// As long as there is nothing to come back to, it goes on without recursion.
     #[inline(always)]
     fn find(
         &self,
-        mut at: usize,
         path: &[u8],
         mut rest: Option<&[u8]>,
         skip: &mut usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
+        let mut tree = self;
         loop {
-            let node = &self.0[at];
             let Some(text) = rest else {
-                return unless_skipped(node.route, skip);
+                return unless_skipped(tree.route, skip);
             };
-            if node.parameter.is_some() || node.rest.is_some() {
-                return self.find_below(node, path, text, skip, parameters);
+            if tree.parameter.is_some() || tree.rest.is_some() {
+                return tree.find_below(path, text, skip, parameters);
             }
             let (segment, next) = split_segment(text);
-            (at, rest) = (node.text(segment)?, next);
+            (tree, rest) = (tree.text(segment)?, next);
         }
     }
 
@@ -262,32 +244,31 @@ impl Tree {
     #[inline(never)]
     fn find_below(
         &self,
-        node: &Node,
         path: &[u8],
         rest: &[u8],
         skip: &mut usize,
         parameters: &mut Parameters,
     ) -> Option<usize> {
         let (segment, next) = split_segment(rest);
-        if let Some(child) = node.text(segment)
-            && let Some(route) = self.find(child, path, next, skip, parameters)
+        if let Some(child) = self.text(segment)
+            && let Some(route) = child.find(path, next, skip, parameters)
         {
             return Some(route);
         }
-        if let Some(child) = node.parameter
+        if let Some(child) = &self.parameter
             && !segment.is_empty()
         {
             let begin = path.len() - rest.len();
             let end = begin + segment.len();
             parameters.spans[parameters.count] = (begin as u16, end as u16);
             parameters.count += 1;
-            let found = self.find(child, path, next, skip, parameters);
+            let found = child.find(path, next, skip, parameters);
             if found.is_some() {
                 return found;
             }
             parameters.count -= 1;
         }
-        unless_skipped(node.rest, skip)
+        unless_skipped(self.rest, skip)
     }
 }
 
