@@ -142,10 +142,7 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if conn.phase == Phase::Closed {
-            return;
-        }
-        if conn.blocked {
+        if conn.phase == Phase::Closed || conn.blocked {
             return;
         }
         let all = conn.out.ready().len();
@@ -159,12 +156,7 @@ impl<U> State<U> {
             }
         }
         Self::reclaim_buffer(conn, &mut self.spare);
-        if conn.socket.as_ref().is_some_and(|socket| socket.is_slow) {
-            self.update_slow(id);
-        }
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
-        };
+        Self::update_slow_in(&mut self.topics, id, conn);
         if conn.write_deadline != NEVER {
             conn.write_deadline = NEVER;
             if conn.phase == Phase::Idle {

@@ -144,6 +144,7 @@ impl OutBuf {
     }
 
     /// Drops `count` sent bytes from the front.
+    #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         debug_assert!(count <= self.ready().len());
         let Some(queue) = &mut self.0 else { return };

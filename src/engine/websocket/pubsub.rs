@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::codec::encode_published;
 use super::{Dropped, SocketId, SocketNews};
 use crate::config::Backpressure;
-use crate::engine::conn::Phase;
+use crate::engine::conn::{Conn, Phase};
 use crate::engine::io::joins;
 use crate::engine::state::{Notice, State};
 use crate::error::Misuse;
 use crate::net::batch::SENDS_MAX;
 use crate::observe::Level;
 use crate::pubsub::{Direct, Filter, Path, Publication, Published};
-use crate::pubsub::{Message as SharedMessage, TopicError};
+use crate::pubsub::{Message as SharedMessage, TopicError, Topics};
 use crate::util::slab::Id;
 
 /// What a published message that waits for the handler of dropped ones costs beside its bytes.
@@ -33,7 +33,9 @@ impl<U> State<U> {
         if changed {
             // Its first subscription is how the topics come to know it.
             self.update_slow(id.0);
-            self.topics.set_slow(id.0, self.is_slow(id.0));
+            let socket = self.conns.get(id.0).and_then(|conn| conn.socket.as_ref());
+            let slow = socket.is_some_and(|socket| socket.is_slow);
+            self.topics.set_slow(id.0, slow);
         }
         Ok(changed)
     }
@@ -304,24 +306,22 @@ impl<U> State<U> {
         false
     }
 
-    /// Whether what is published has to be written to a socket message by message: while its peer
-    /// does not read, and while other messages have to wait for the last fragment of one.
-    fn is_slow(&self, id: Id) -> bool {
-        self.conns.get(id).is_some_and(|conn| {
-            let socket = conn.socket.as_ref();
-            socket.is_some_and(|socket| conn.blocked || socket.is_fragmented())
-        })
+    /// Sees whether what is published has to be written to a socket message by message: while its
+    /// peer does not read, and while other messages have to wait for the last fragment of one.
+    pub(in crate::engine) fn update_slow(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            Self::update_slow_in(&mut self.topics, id, conn);
+        }
     }
 
-    /// Tells the topics of a change to that.
-    pub(in crate::engine) fn update_slow(&mut self, id: Id) {
-        let slow = self.is_slow(id);
-        let conn = self.conns.get_mut(id);
-        if let Some(socket) = conn.and_then(|conn| conn.socket.as_mut())
-            && socket.is_slow != slow
-        {
-            socket.is_slow = slow;
-            self.topics.set_slow(id, slow);
+    /// The same, with the rest of the state left to borrow.
+    pub(in crate::engine) fn update_slow_in(topics: &mut Topics, id: Id, conn: &mut Conn<U>) {
+        if let Some(socket) = &mut conn.socket {
+            let slow = conn.blocked || socket.is_fragmented();
+            if socket.is_slow != slow {
+                socket.is_slow = slow;
+                topics.set_slow(id, slow);
+            }
         }
     }
 }
