@@ -215,8 +215,8 @@ impl Tree {
         }
     }
 
-    /// `rest` is what is left of `path`; `None` is behind the last segment. Every tree can be reached
-    /// in one way only, so the search visits each at most once.
+    /// `rest` is what is left of `path`; `None` is behind the last segment. Every tree can be
+    /// reached in one way only, so the search visits each at most once.
     ///
     /// As long as there is nothing to come back to, it goes on without recursion.
     #[inline(always)]

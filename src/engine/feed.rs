@@ -186,8 +186,8 @@ fn usually_has_content(method: &[u8]) -> bool {
 }
 
 impl<U> State<U> {
-    /// Fills `buffer` with what was left the last time, and with what the kernel has, if it may have
-    /// something and the exchange wants it. `None` when no input is wanted.
+    /// Fills `buffer` with what was left the last time, and with what the kernel has, if it may
+    /// have something and the exchange wants it. `None` when no input is wanted.
     fn receive_bytes(&mut self, id: Id, buffer: &mut [u8]) -> Option<Received> {
         let conn = self.conns.get_mut(id)?;
         if !conn.wants_input(&self.config) {

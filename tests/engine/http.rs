@@ -1,9 +1,9 @@
 //! What answers look like on the wire.
 
 use keirin::testing::Sim;
-use keirin::{Config, Misuse, Sent, TryEnd};
+use keirin::{Config, Misuse, Reply, Response, Sent, TryEnd};
 
-use crate::support::{ask, get, note, ok, post, send, short, start, take_log, text};
+use crate::support::{World, ask, get, note, ok, post, send, short, start, take_log, text};
 
 fn head(target: &str) -> String {
     get(target).replace("GET", "HEAD")
@@ -24,6 +24,56 @@ fn the_plainest_answer_to_the_byte() {
         sim.received(client).escape_ascii().to_string(),
         plain.escape_default().to_string()
     );
+}
+
+/// An answer with nothing special about it is composed at one go. Setting the status, even to what
+/// it is, takes the general way, and nobody can tell.
+#[test]
+fn the_short_way_to_an_answer_leads_where_the_general_one_does() {
+    type Way = fn(Response<'_, World>, &[u8]) -> Reply;
+    let plain: Way = |res, body| res.end(body);
+    let general: Way = |mut res, body| {
+        res.status(200);
+        res.end(body)
+    };
+    const IDLE_MS: u64 = 5_000;
+    let long = "k".repeat(200);
+    for server in [None, Some("keirin/test"), Some(&*long)] {
+        let outcome = |way: Way| {
+            let config = Config::builder().keep_alive_timeout_ms(IDLE_MS);
+            let config = match server {
+                Some(server) => config.server_header(server),
+                None => config,
+            };
+            let mut sim = start(config, |app| {
+                app.get("/:size", move |res, req| {
+                    let size = req.parameter("size").and_then(|size| size.parse().ok());
+                    way(res, &vec![b'x'; size.expect("a number")])
+                });
+            });
+            let client = sim.connect();
+            for size in [70_000, 20_000, 8_192, 8_000, 4_000, 100, 99, 10, 9, 1, 0] {
+                send(&mut sim, client, get(&format!("/{size}")).repeat(3));
+            }
+            // As it goes when no input is being handled.
+            let other = sim.connect();
+            send(&mut sim, other, get("/hold"));
+            sim.with_cx(|cx| {
+                let id = cx.state().ids[0];
+                way(cx.response(id).expect("it is owed"), b"later");
+            });
+            sim.advance_ms(IDLE_MS - 1);
+            let before = sim.counts();
+            sim.advance_ms(1);
+            sim.check();
+            let received = [client, other].map(|client| sim.received(client));
+            (received, before, sim.counts())
+        };
+        let (plain, general) = (outcome(plain), outcome(general));
+        assert!(plain == general, "with {server:?}");
+        assert_eq!((plain.1.idle_timeouts, plain.2.idle_timeouts), (0, 2));
+        assert_eq!(plain.2.answers, 34);
+    }
 }
 
 #[test]
