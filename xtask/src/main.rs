@@ -12,6 +12,7 @@ mod autobahn;
 mod bench;
 mod fuzz;
 mod icount;
+mod install;
 mod prepare;
 mod shell;
 mod test;
@@ -31,7 +32,9 @@ usage: cargo xtask COMMAND
   bench [--c] [ARGS]        build the comparison harness and run it with ARGS; --c adds keirin
                             through its C interface
   fuzz TARGET --seconds N   fuzz one target for N seconds
-  icount                    instructions per request, counted by callgrind";
+  icount                    instructions per request, counted by callgrind
+  install --prefix DIR [--libdir DIR] [--destdir DIR]
+                            build the C library and install it with headers and packages";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, seconds),
         ["icount"] => icount::run(),
+        ["install", rest @ ..] => install::run(rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
