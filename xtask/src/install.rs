@@ -5,10 +5,13 @@
 
 mod layout;
 mod library;
+mod symbols;
 
 use std::fs;
 use std::os::unix::fs as unix;
 use std::path::{Path, PathBuf};
+
+pub(crate) use symbols::run as run_symbols;
 
 use crate::shell::{self, Result, capture, command};
 use layout::Layout;
@@ -32,6 +35,21 @@ pub(crate) fn run(arguments: &[&str]) -> Result {
     install(&layout)?;
     println!("installed in {}", layout.root().display());
     Ok(())
+}
+
+/// Installs where tests look, with nothing left of earlier times, and says where that is.
+pub(crate) fn for_tests() -> Result<PathBuf> {
+    let prefix = test_prefix()?;
+    if prefix.exists() {
+        fs::remove_dir_all(&prefix).map_err(|error| of(&prefix, error))?;
+    }
+    install(&Layout::below(&prefix))?;
+    Ok(prefix)
+}
+
+/// The prefix of the installation for tests.
+fn test_prefix() -> Result<PathBuf> {
+    Ok(shell::target_folder()?.join("prefix"))
 }
 
 fn install(layout: &Layout) -> Result {

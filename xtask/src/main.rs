@@ -34,7 +34,8 @@ usage: cargo xtask COMMAND
   fuzz TARGET --seconds N   fuzz one target for N seconds
   icount                    instructions per request, counted by callgrind
   install --prefix DIR [--libdir DIR] [--destdir DIR]
-                            build the C library and install it with headers and packages";
+                            build the C library and install it with headers and packages
+  symbols [--check]         write ffi/symbols.txt; both compare it with libraries and header";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, seconds),
         ["icount"] => icount::run(),
         ["install", rest @ ..] => install::run(rest),
+        ["symbols"] => install::run_symbols(false),
+        ["symbols", "--check"] => install::run_symbols(true),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
