@@ -3,6 +3,7 @@
 //!
 //! Nothing that is installed names the prefix, so that the whole can be moved.
 
+mod consumers;
 mod layout;
 mod library;
 mod symbols;
@@ -11,6 +12,7 @@ use std::fs;
 use std::os::unix::fs as unix;
 use std::path::{Path, PathBuf};
 
+pub(crate) use consumers::run as test_consumers;
 pub(crate) use symbols::run as run_symbols;
 
 use crate::shell::{self, Result, capture, command};

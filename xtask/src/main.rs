@@ -35,7 +35,8 @@ usage: cargo xtask COMMAND
   icount                    instructions per request, counted by callgrind
   install --prefix DIR [--libdir DIR] [--destdir DIR]
                             build the C library and install it with headers and packages
-  symbols [--check]         write ffi/symbols.txt; both compare it with libraries and header";
+  symbols [--check]         write ffi/symbols.txt; both compare it with libraries and header
+  consumers                 build and run programs that use the installed library";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         ["install", rest @ ..] => install::run(rest),
         ["symbols"] => install::run_symbols(false),
         ["symbols", "--check"] => install::run_symbols(true),
+        ["consumers"] => install::test_consumers(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -54,21 +54,20 @@ pub(crate) struct Captured {
     pub(crate) errors: String,
 }
 
-/// Runs the command and keeps what it writes. A failure shows what it wrote as errors.
+/// Runs the command and keeps what it writes. A failure shows all of it: compilers write errors to
+/// one stream, and those who start them to the other.
 pub(crate) fn capture(command: &mut Command) -> Result<Captured> {
     let line = display(command);
     let done = command
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("`{line}`: {error}"))?;
+    let output = String::from_utf8_lossy(&done.stdout).into_owned();
     let errors = String::from_utf8_lossy(&done.stderr).into_owned();
     if !done.status.success() {
-        return Err(format!("{errors}`{line}` failed: {}", done.status).into());
+        return Err(format!("{output}{errors}`{line}` failed: {}", done.status).into());
     }
-    Ok(Captured {
-        output: String::from_utf8_lossy(&done.stdout).into_owned(),
-        errors,
-    })
+    Ok(Captured { output, errors })
 }
 
 /// Where cargo puts its output for this workspace: this tool lies in `TARGET/debug/`.
