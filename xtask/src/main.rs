@@ -11,6 +11,7 @@
 mod autobahn;
 mod bench;
 mod fuzz;
+mod header;
 mod icount;
 mod install;
 mod prepare;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
                             through its C interface
   fuzz TARGET --seconds N   fuzz one target for N seconds
   icount                    instructions per request, counted by callgrind
+  header [--check]          write include/keirin.h; --check compares, and compiles the headers
   install --prefix DIR [--libdir DIR] [--destdir DIR]
                             build the C library and install it with headers and packages
   symbols [--check]         write ffi/symbols.txt; both compare it with libraries and header
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, seconds),
         ["icount"] => icount::run(),
+        ["header"] => header::write(),
+        ["header", "--check"] => header::check(),
         ["install", rest @ ..] => install::run(rest),
         ["symbols"] => install::run_symbols(false),
         ["symbols", "--check"] => install::run_symbols(true),
