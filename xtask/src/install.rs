@@ -50,7 +50,7 @@ pub(crate) fn for_tests() -> Result<PathBuf> {
 }
 
 /// The prefix of the installation for tests.
-fn test_prefix() -> Result<PathBuf> {
+pub(crate) fn test_prefix() -> Result<PathBuf> {
     Ok(shell::target_folder()?.join("prefix"))
 }
 

@@ -1,13 +1,13 @@
-//! The programs that the tests start: checked for, and installed where that is ours to do.
+//! What the tests start and compile with: checked for, and installed where that is ours to do.
 
 use std::fs;
 
 use crate::autobahn;
 use crate::shell::{self, Result, command, find_program};
 
-/// A program the tests start.
+/// A program the tests start, or a library they are compiled with.
 struct Tool {
-    /// The names it goes by; one of them must be there.
+    /// The names it goes by, or the path of a file; one of them must be there.
     names: &'static [&'static str],
     /// The Debian package that brings it.
     package: &'static str,
@@ -19,6 +19,41 @@ const TOOLS: &[Tool] = &[
     Tool {
         names: &["c++"],
         package: "g++",
+        required: true,
+    },
+    Tool {
+        names: &["clang"],
+        package: "clang",
+        required: true,
+    },
+    Tool {
+        names: &["make"],
+        package: "make",
+        required: true,
+    },
+    Tool {
+        names: &["cmake"],
+        package: "cmake",
+        required: true,
+    },
+    Tool {
+        names: &["meson"],
+        package: "meson",
+        required: true,
+    },
+    Tool {
+        names: &["ninja"],
+        package: "ninja-build",
+        required: true,
+    },
+    Tool {
+        names: &["pkg-config"],
+        package: "pkg-config",
+        required: true,
+    },
+    Tool {
+        names: &["/usr/include/uv.h"],
+        package: "libuv1-dev",
         required: true,
     },
     Tool {

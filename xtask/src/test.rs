@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Result, cargo};
-use crate::{autobahn, fuzz, prepare, tidy};
+use crate::{autobahn, fuzz, header, install, prepare, tidy};
 
 /// How much to test.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ const STEPS: &[Step] = &[
     ("examples", || {
         shell::run(&mut cargo(&["build", "--release", "--examples"]))
     }),
+    ("library", || install::run_symbols(true)),
+    ("header", header::check),
+    ("consumers", install::test_consumers),
     ("tests", tests),
     ("fuzz seeds", fuzz::replay_all),
 ];
@@ -95,10 +98,15 @@ fn docs() -> Command {
     command
 }
 
-/// The integration tests drive the examples that the step before has built.
+/// The integration tests drive the examples, and compile against the C library, that steps before
+/// have built.
 fn tests() -> Result {
-    let examples = shell::target_folder()?.join("release/examples");
-    shell::run(cargo(&["test", "--workspace"]).env("KEIRIN_EXAMPLES", examples))
+    let mut cargo = cargo(&["test", "--workspace"]);
+    cargo.env(
+        "KEIRIN_EXAMPLES",
+        shell::target_folder()?.join("release/examples"),
+    );
+    shell::run(cargo.env("KEIRIN_PREFIX", install::test_prefix()?))
 }
 
 #[expect(
