@@ -39,10 +39,10 @@ pub type keirin_topic_fn = Option<
 /// # Safety
 /// As for [`text`], twice.
 pub(crate) unsafe fn publication<'a>(
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> Outcome<Publication<'a>> {
     // SAFETY: as the caller promises.
@@ -64,10 +64,10 @@ pub(crate) unsafe fn publication<'a>(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_publish(
     loop_: *mut keirin_loop_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -89,10 +89,10 @@ pub unsafe extern "C" fn keirin_loop_publish(
 pub unsafe extern "C" fn keirin_ws_publish(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn keirin_ws_publish(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_subscribers(
     loop_: *mut keirin_loop_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
     count: *mut usize,
 ) -> keirin_status_t {
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn keirin_loop_subscribers(
 pub unsafe extern "C" fn keirin_ws_subscribe(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn keirin_ws_subscribe(
 pub unsafe extern "C" fn keirin_ws_subscribe_pattern(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    pattern: *const u8,
+    pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn keirin_ws_subscribe_pattern(
 pub unsafe extern "C" fn keirin_ws_unsubscribe(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe(
 pub unsafe extern "C" fn keirin_ws_unsubscribe_pattern(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    pattern: *const u8,
+    pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe_pattern(
 pub unsafe extern "C" fn keirin_ws_is_subscribed(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
     subscribed: *mut bool,
 ) -> keirin_status_t {

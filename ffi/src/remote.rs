@@ -24,7 +24,8 @@ pub struct keirin_remote_t {
 
 #[derive(Clone)]
 pub(crate) enum To {
-    Loop(Remote<Worker>),
+    /// One worker, and its number.
+    Loop(Remote<Worker>, usize),
     Server(ServerHandle<Worker>),
 }
 
@@ -36,7 +37,7 @@ impl keirin_remote_t {
     /// The way into one worker.
     fn worker(&self, number: usize) -> Outcome<Remote<Worker>> {
         let remote = match &self.to {
-            To::Loop(remote) => (number == 0).then(|| remote.clone()),
+            To::Loop(remote, own) => (number == *own).then(|| remote.clone()),
             To::Server(server) => server.remote(number),
         };
         remote.ok_or(Refused(KEIRIN_ERR_STOPPED))
@@ -52,7 +53,8 @@ impl keirin_remote_t {
     }
 }
 
-/// Makes a way into a loop. It is freed with keirin_remote_free().
+/// Makes a way into a loop, and to none of its server's others: keirin_server_remote() makes one to
+/// all. It is freed with keirin_remote_free().
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
 #[unsafe(no_mangle)]
@@ -64,8 +66,8 @@ pub unsafe extern "C" fn keirin_loop_remote(
         // SAFETY: as the header asks.
         unsafe {
             let out = output(remote)?;
-            let found = with(loop_, |_, cx| Ok(cx.remote()))?;
-            out.set(give(keirin_remote_t::new(To::Loop(found))));
+            let to = with(loop_, |_, cx| Ok(To::Loop(cx.remote(), cx.worker())))?;
+            out.set(give(keirin_remote_t::new(to)));
         }
         Ok(())
     })
@@ -106,8 +108,8 @@ pub extern "C" fn keirin_ws_worker(ws: keirin_ws_t) -> u32 {
     ws.id().worker() as u32
 }
 
-/// Has a worker call `deferred` in its next turn, on its thread. A loop's only worker is 0; that of
-/// an answer or socket is what keirin_response_worker() or keirin_ws_worker() says. Calls of one
+/// Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or socket is
+/// what keirin_response_worker() or keirin_ws_worker() says; that of a loop, keirin_loop_worker(). Calls of one
 /// thread run in their order. `drop_user` is called on the worker's thread after the call, or on
 /// this one if it is refused.
 ///
@@ -138,10 +140,10 @@ pub unsafe extern "C" fn keirin_remote_defer(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_remote_publish(
     remote: *const keirin_remote_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -151,7 +153,7 @@ pub unsafe extern "C" fn keirin_remote_publish(
             let remote = reference(remote)?;
             let publication = publication(topic, topic_length, kind, data, length)?;
             let found = match &remote.to {
-                To::Loop(remote) => remote.publish_as(&publication),
+                To::Loop(remote, _) => remote.publish_as(&publication),
                 To::Server(server) => server.publish_as(&publication),
             };
             let found = found.map_err(|_| Refused(KEIRIN_ERR_TOPIC))?;
@@ -171,7 +173,7 @@ pub unsafe extern "C" fn keirin_remote_ws_send(
     remote: *const keirin_remote_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -204,7 +206,7 @@ pub unsafe extern "C" fn keirin_remote_ws_end(
     remote: *const keirin_remote_t,
     ws: keirin_ws_t,
     code: u16,
-    reason: *const u8,
+    reason: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -244,7 +246,7 @@ pub unsafe extern "C" fn keirin_remote_ws_close(
 pub unsafe extern "C" fn keirin_remote_response_end(
     remote: *const keirin_remote_t,
     response: keirin_response_t,
-    body: *const u8,
+    body: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -270,7 +272,7 @@ pub unsafe extern "C" fn keirin_remote_stop(
         let grace = std::time::Duration::from_millis(grace_ms);
         // SAFETY: as the header asks.
         match unsafe { &reference(remote)?.to } {
-            To::Loop(remote) => remote.stop(grace),
+            To::Loop(remote, _) => remote.stop(grace),
             To::Server(server) => server.stop(grace),
         }
         Ok(())

@@ -100,7 +100,7 @@ pub struct keirin_message_t {
 #[inline]
 pub(crate) unsafe fn message<'a>(
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> Outcome<(Message<'a>, bool)> {
     let compress = kind & KEIRIN_UNCOMPRESSED == 0;
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn keirin_ws_send(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     guard(|| {
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn keirin_ws_send_fragment(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     last: bool,
 ) -> keirin_status_t {
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn keirin_ws_send_fragment(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_message_new(
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     out: *mut *mut keirin_message_t,
 ) -> keirin_status_t {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn keirin_ws_send_message(
 pub unsafe extern "C" fn keirin_ws_ping(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     guard(|| {
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn keirin_ws_end(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     code: u16,
-    reason: *const u8,
+    reason: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
