@@ -7,7 +7,7 @@
  * static void hello(void *user, keirin_loop_t *loop, keirin_response_t response,
  *                   const keirin_request_t *request) {
  *     (void)user, (void)request;
- *     keirin_response_end(loop, response, (const uint8_t *)"Hello world!", 12);
+ *     keirin_response_end(loop, response, KEIRIN_LITERAL("Hello world!"));
  * }
  *
  * int main(void) {
