@@ -1469,7 +1469,7 @@ keirin_status_t keirin_loop_publish(keirin_loop_t *loop,
                                     keirin_published_t *published);
 
 /**
- * Publishes to all subscribers of a topic but this socket.
+ * Publishes to all subscribers of a topic but this socket, also within its close handler.
  *
  * Errors: KEIRIN_ERR_STALE, and those of keirin_loop_publish().
  */
@@ -2199,7 +2199,7 @@ keirin_status_t keirin_ws_set_lifetime(keirin_loop_t *loop, keirin_ws_t ws, uint
 keirin_status_t keirin_ws_queued(keirin_loop_t *loop, keirin_ws_t ws, size_t *queued);
 
 /**
- * Reads the peer's address.
+ * Reads the peer's address, also within the close handler.
  *
  * Errors: those of every call for a socket.
  */

@@ -82,7 +82,7 @@ pub unsafe extern "C" fn keirin_loop_publish(
     })
 }
 
-/// Publishes to all subscribers of a topic but this socket.
+/// Publishes to all subscribers of a topic but this socket, also within its close handler.
 ///
 /// Errors: KEIRIN_ERR_STALE, and those of keirin_loop_publish().
 #[unsafe(no_mangle)]
@@ -100,8 +100,13 @@ pub unsafe extern "C" fn keirin_ws_publish(
         // SAFETY: as the header asks.
         unsafe {
             let publication = publication(topic, topic_length, kind, data, length)?;
-            let found = with(loop_, |_, cx| {
-                Ok(cx.socket(ws.id())?.publish_as(&publication)?)
+            let found = with(loop_, |handle, cx| {
+                let id = ws.id();
+                // The socket whose close handler runs is not open any more, and may tell others.
+                if handle.own_socket(id).is_none() {
+                    cx.socket(id)?;
+                }
+                Ok(cx.by_id().publish(&publication, Some(id))?)
             })?;
             set_optional(published, found.into());
         }

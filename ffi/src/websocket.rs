@@ -386,7 +386,7 @@ pub unsafe extern "C" fn keirin_ws_queued(
     })
 }
 
-/// Reads the peer's address.
+/// Reads the peer's address, also within the close handler.
 ///
 /// Errors: those of every call for a socket.
 #[unsafe(no_mangle)]
@@ -399,9 +399,15 @@ pub unsafe extern "C" fn keirin_ws_peer(
         // SAFETY: as the header asks.
         unsafe {
             let address = output(address)?;
-            address.set(on(loop_, ws, |cx, id| {
-                Ok(cx.socket(id)?.peer_address().into())
-            })?);
+            let peer = with(loop_, |handle, cx| {
+                let id = ws.id();
+                // The socket whose close handler runs is not open any more.
+                if handle.own_socket(id).is_none() {
+                    cx.socket(id)?;
+                }
+                Ok(cx.by_id().peer_address(id))
+            })?;
+            address.set(peer.into());
         }
         Ok(())
     })
