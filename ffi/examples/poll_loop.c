@@ -29,6 +29,18 @@ static void subscribe(void *user, keirin_loop_t *loop, keirin_ws_t ws)
     keirin_ws_subscribe(loop, ws, KEIRIN_LITERAL("input"));
 }
 
+static void say_who_left(void *user, keirin_loop_t *loop, keirin_ws_t ws,
+                         keirin_close_cause_t cause, uint16_t code, const uint8_t *reason,
+                         size_t length)
+{
+    (void)user, (void)cause, (void)reason, (void)length;
+    keirin_address_t peer;
+    char text[64] = "somebody";
+    if (keirin_ws_peer(loop, ws, &peer) == KEIRIN_OK)
+        keirin_address_text(&peer, text, sizeof text);
+    fprintf(stderr, "%s has left: %u\n", text, (unsigned)code);
+}
+
 /* Makes a loop of an app with what this program serves. */
 static keirin_loop_t *new_loop(const char *address)
 {
@@ -36,6 +48,7 @@ static keirin_loop_t *new_loop(const char *address)
     uint16_t port = 0;
     keirin_behaviour_t *behaviour = keirin_behaviour_new();
     must(keirin_behaviour_on_open(behaviour, subscribe));
+    must(keirin_behaviour_on_close(behaviour, say_who_left));
     keirin_app_t *app = keirin_app_new();
     must(keirin_app_route(app, "GET", "/", get_count, NULL, NULL));
     must(keirin_app_websocket(app, "/input", behaviour, NULL));

@@ -254,7 +254,14 @@ fn pass_input_on(way: Way) {
         assert_eq!(u16::from(frame.code), 1001);
         let _ = socket.flush();
     }
-    server.finish();
+    let output = server.finish();
+    for socket in &sockets {
+        let note = format!(
+            "{} has left: 1001\n",
+            socket.get_ref().local_addr().unwrap()
+        );
+        assert!(output.contains(&note), "{output}");
+    }
 }
 
 /// Asks for the end, and waits until it has begun.

@@ -46,8 +46,10 @@ impl Person {
     }
 
     fn read(&mut self) -> Value {
-        let news = self.0.read().unwrap().into_text().unwrap();
-        serde_json::from_str(&news).unwrap_or_else(|error| panic!("{error}: {news}"))
+        match self.0.read().unwrap() {
+            Message::Text(news) => serde_json::from_str(&news).expect("JSON"),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The code that the server closes with, whatever it says before.
