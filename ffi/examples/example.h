@@ -62,7 +62,19 @@ static inline keirin_server_t *listen_with(keirin_app_t *app, const keirin_confi
     return server;
 }
 
-static void *stop_on_signal(void *server)
+/* The same for a loop that a program drives by itself, on this thread. */
+static inline keirin_loop_t *loop_with(keirin_app_t *app, int argc, char **argv)
+{
+    keirin_loop_t *loop = NULL;
+    uint16_t port = 0;
+    must(keirin_loop_new(app, NULL, &loop));
+    keirin_app_free(app);
+    must(keirin_loop_listen(loop, address_of(argc, argv), &port));
+    say_where(port);
+    return loop;
+}
+
+static inline void *stop_on_signal(void *server)
 {
     sigset_t signals = block_signals();
     int signal = 0;

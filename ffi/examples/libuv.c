@@ -24,10 +24,8 @@ static void get_next(void *user, keirin_loop_t *loop, keirin_response_t response
                      const keirin_request_t *request)
 {
     (void)user, (void)request;
-    if (waiting_count == WAITING_MAX) {
-        ANSWER(loop, response, 503, "too many wait\n");
-        return;
-    }
+    if (waiting_count == WAITING_MAX)
+        return; /* A handler that returns without an answer has it answered 500. */
     waiting[waiting_count++] = response;
     keirin_response_detach(loop, response);
 }
@@ -85,13 +83,9 @@ static void before_wait(uv_prepare_t *prepare)
 
 int main(int argc, char **argv)
 {
-    uint16_t port = 0;
     keirin_app_t *app = keirin_app_new();
     must(keirin_app_route(app, "GET", "/next", get_next, NULL, NULL));
-    must(keirin_loop_new(app, NULL, &service));
-    must(keirin_loop_listen(service, address_of(argc, argv), &port));
-    keirin_app_free(app); /* The loop keeps what it needs of it. */
-    say_where(port);
+    service = loop_with(app, argc, argv);
 
     uv_loop_t *loop = uv_default_loop();
     uv_poll_t poll;

@@ -41,23 +41,17 @@ static void say_who_left(void *user, keirin_loop_t *loop, keirin_ws_t ws,
     fprintf(stderr, "%s has left: %u\n", text, (unsigned)code);
 }
 
-/* Makes a loop of an app with what this program serves. */
-static keirin_loop_t *new_loop(const char *address)
+/* What this program serves. */
+static keirin_app_t *new_app(void)
 {
-    keirin_loop_t *loop = NULL;
-    uint16_t port = 0;
     keirin_behaviour_t *behaviour = keirin_behaviour_new();
     must(keirin_behaviour_on_open(behaviour, subscribe));
     must(keirin_behaviour_on_close(behaviour, say_who_left));
     keirin_app_t *app = keirin_app_new();
     must(keirin_app_route(app, "GET", "/", get_count, NULL, NULL));
     must(keirin_app_websocket(app, "/input", behaviour, NULL));
-    must(keirin_loop_new(app, NULL, &loop));
-    must(keirin_loop_listen(loop, address, &port));
-    keirin_behaviour_free(behaviour);
-    keirin_app_free(app); /* The loop keeps what it needs of both. */
-    say_where(port);
-    return loop;
+    keirin_behaviour_free(behaviour); /* The app has its own copy. */
+    return app;
 }
 
 /* Returns false at the end of the input. This is no callback of keirin's, and need not be one. */
@@ -76,7 +70,7 @@ static bool take_input(keirin_loop_t *loop)
 int main(int argc, char **argv)
 {
     sigset_t signals = block_signals(); /* They are read from a descriptor instead. */
-    keirin_loop_t *loop = new_loop(address_of(argc, argv));
+    keirin_loop_t *loop = loop_with(new_app(), argc, argv);
     struct pollfd watched[] = {
         {.fd = keirin_loop_fd(loop), .events = POLLIN},
         {.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN},
