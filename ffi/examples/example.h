@@ -42,19 +42,23 @@ static inline const char *address_of(int argc, char **argv)
     return address;
 }
 
-/* Whoever reads this through a pipe wants it now. */
+/* From here on the program can be stopped. Whoever reads this through a pipe wants it now. */
 static inline void say_where(uint16_t port)
 {
     printf("listening on http://127.0.0.1:%u\n", (unsigned)port);
     fflush(stdout);
 }
 
-/* Makes a server of the app, which is freed: the server keeps what it needs of it. */
+/*
+ * Makes a server of the app, which is freed: the server keeps what it needs of it. It is to be called
+ * before there are threads, and to be followed by run_until_signal().
+ */
 static inline keirin_server_t *listen_with(keirin_app_t *app, const keirin_config_t *config,
                                            int argc, char **argv)
 {
     keirin_server_t *server = NULL;
     uint16_t port = 0;
+    block_signals();
     must(keirin_server_new(app, config, &server));
     keirin_app_free(app);
     must(keirin_server_listen(server, address_of(argc, argv), &port));
@@ -62,15 +66,13 @@ static inline keirin_server_t *listen_with(keirin_app_t *app, const keirin_confi
     return server;
 }
 
-/* The same for a loop that a program drives by itself, on this thread. */
-static inline keirin_loop_t *loop_with(keirin_app_t *app, int argc, char **argv)
+/* Makes a loop of the app, for a program that drives it by itself, on this thread. */
+static inline keirin_loop_t *loop_with(keirin_app_t *app, int argc, char **argv, uint16_t *port)
 {
     keirin_loop_t *loop = NULL;
-    uint16_t port = 0;
     must(keirin_loop_new(app, NULL, &loop));
     keirin_app_free(app);
-    must(keirin_loop_listen(loop, address_of(argc, argv), &port));
-    say_where(port);
+    must(keirin_loop_listen(loop, address_of(argc, argv), port));
     return loop;
 }
 
@@ -87,7 +89,6 @@ static inline void *stop_on_signal(void *server)
 static inline void run_until_signal(keirin_server_t *server)
 {
     pthread_t stopper;
-    block_signals();
     must(pthread_create(&stopper, NULL, stop_on_signal, server) == 0 ? KEIRIN_OK : KEIRIN_ERR_IO);
     keirin_status_t status = keirin_server_run(server);
     /* A server that ended by itself has left the thread waiting. */

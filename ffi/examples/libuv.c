@@ -85,7 +85,8 @@ int main(int argc, char **argv)
 {
     keirin_app_t *app = keirin_app_new();
     must(keirin_app_route(app, "GET", "/next", get_next, NULL, NULL));
-    service = loop_with(app, argc, argv);
+    uint16_t port = 0;
+    service = loop_with(app, argc, argv, &port);
 
     uv_loop_t *loop = uv_default_loop();
     uv_poll_t poll;
@@ -103,6 +104,7 @@ int main(int argc, char **argv)
     uv_signal_start(&interrupt, on_signal, SIGINT);
     uv_signal_init(loop, &terminate);
     uv_signal_start(&terminate, on_signal, SIGTERM);
+    say_where(port);
     uv_run(loop, UV_RUN_DEFAULT);
 
     must(keirin_loop_free(service)); /* Behind uv_close(): the descriptor was its. */

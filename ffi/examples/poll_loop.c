@@ -70,12 +70,14 @@ static bool take_input(keirin_loop_t *loop)
 int main(int argc, char **argv)
 {
     sigset_t signals = block_signals(); /* They are read from a descriptor instead. */
-    keirin_loop_t *loop = loop_with(new_app(), argc, argv);
+    uint16_t port = 0;
+    keirin_loop_t *loop = loop_with(new_app(), argc, argv, &port);
     struct pollfd watched[] = {
         {.fd = keirin_loop_fd(loop), .events = POLLIN},
         {.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN},
         {.fd = STDIN_FILENO, .events = POLLIN},
     };
+    say_where(port);
     while (!keirin_loop_is_stopped(loop)) {
         /* Asked each time: what was done meanwhile may have brought the next deadline nearer. */
         int64_t timeout_ms = keirin_loop_next_timeout_ms(loop);

@@ -312,6 +312,16 @@ fn a_stop_completes_an_answer_of_another_thread() {
 }
 
 #[test]
+fn a_stop_may_come_before_anything_else() {
+    for name in ["hello", "async_answer", "chat", "libuv", "poll_loop"] {
+        for _ in 0..10 {
+            let server = Example::start(name, Way::Sanitizers);
+            server.stop();
+        }
+    }
+}
+
+#[test]
 fn what_is_not_done_when_a_stop_gives_up_is_cut() {
     let server = Example::start("async_answer", Way::Sanitizers);
     let client = Client::ask(server.address, "/after/3600000");
