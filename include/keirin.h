@@ -1588,10 +1588,10 @@ uint32_t keirin_response_worker(keirin_response_t response);
 uint32_t keirin_ws_worker(keirin_ws_t ws);
 
 /**
- * Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or socket is
- * what keirin_response_worker() or keirin_ws_worker() says; that of a loop, keirin_loop_worker(). Calls of one
- * thread run in their order. `drop_user` is called on the worker's thread after the call, or on
- * this one if it is refused.
+ * Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or
+ * socket is what keirin_response_worker() or keirin_ws_worker() says; that of a loop,
+ * keirin_loop_worker(). Calls of one thread run in their order. `drop_user` is called on the
+ * worker's thread after the call, or on this one if it is refused.
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_FULL when KEIRIN_INBOX_CAPACITY calls are waiting,
  * KEIRIN_ERR_STOPPED, also for a worker that does not run yet.

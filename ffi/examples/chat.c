@@ -1,7 +1,7 @@
 /*
- * A chat in the browser: `chat PORT [PAGE]`, where PAGE is a path to examples/chat.html; then open
- * the printed address. A room is a topic: what is said reaches everybody in it, whatever worker they
- * are on.
+ * A chat in the browser: `chat PORT [PAGE]`, where PAGE is a path to examples/chat.html; then
+ * open the printed address. A room is a topic: what is said reaches everybody in it, whatever
+ * worker they are on.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -50,8 +50,8 @@ static inline void say_where(uint16_t port)
 }
 
 /*
- * Makes a server of the app, which is freed: the server keeps what it needs of it. It is to be called
- * before there are threads, and to be followed by run_until_signal().
+ * Makes a server of the app, which is freed: the server keeps what it needs of it. It is to be
+ * called before there are threads, and to be followed by run_until_signal().
  */
 static inline keirin_server_t *listen_with(keirin_app_t *app, const keirin_config_t *config,
                                            int argc, char **argv)

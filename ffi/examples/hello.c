@@ -45,8 +45,8 @@ static sigset_t stop_signals(void)
 }
 
 /*
- * A stop is not for signal handlers, which may do almost nothing: a thread waits for the signal. The
- * server then answers what it has begun, for at most ten seconds.
+ * A stop is not for signal handlers, which may do almost nothing: a thread waits for the signal.
+ * The server then answers what it has begun, for at most ten seconds.
  */
 static void *stop_on_signal(void *server)
 {

@@ -1,7 +1,7 @@
 /*
- * keirin in a program whose loop is libuv's: `cc -std=c11 libuv.c $(pkg-config --cflags --libs keirin
- * libuv)`. A timer of libuv's ticks ten times a second, and `GET /next` is answered at the next tick:
- * from outside of any callback of keirin's.
+ * keirin in a program whose loop is libuv's: `cc -std=c11 libuv.c $(pkg-config --cflags --libs
+ * keirin libuv)`. A timer of libuv's ticks ten times a second, and `GET /next` is answered at the
+ * next tick: from outside of any callback of keirin's.
  */
 #define _GNU_SOURCE /* uv.h needs more than POSIX. */
 
@@ -65,8 +65,9 @@ static void close_handle(uv_handle_t *handle, void *unused)
 }
 
 /*
- * Called each time before libuv waits. What was done since the last time, in a turn or from outside,
- * may have brought keirin's next deadline nearer, so it is asked for here and nowhere else.
+ * Called each time before libuv waits. What was done since the last time, in a turn or from
+ * outside, may have brought keirin's next deadline nearer, so it is asked for here and nowhere
+ * else.
  */
 static void before_wait(uv_prepare_t *prepare)
 {

@@ -1,10 +1,10 @@
 /*
- * Checks what is posted to it while it arrives: `POST /` answers how many bytes there were, and their
- * CRC-32, the one of gzip and zip. `curl --data-binary @FILE http://127.0.0.1:3000/`
+ * Checks what is posted to it while it arrives: `POST /` answers how many bytes there were, and
+ * their CRC-32, the one of gzip and zip. `curl --data-binary @FILE http://127.0.0.1:3000/`
  *
- * However large the body and however fast the peer, one piece is in memory: each upload is taken at
- * a pace of at most 64 KiB per millisecond, and what comes sooner waits in the kernel, which has the
- * peer wait.
+ * However large the body and however fast the peer, one piece is in memory: each upload is taken
+ * at a pace of at most 64 KiB per millisecond, and what comes sooner waits in the kernel, which
+ * has the peer wait.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -108,10 +108,10 @@ pub extern "C" fn keirin_ws_worker(ws: keirin_ws_t) -> u32 {
     ws.id().worker() as u32
 }
 
-/// Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or socket is
-/// what keirin_response_worker() or keirin_ws_worker() says; that of a loop, keirin_loop_worker(). Calls of one
-/// thread run in their order. `drop_user` is called on the worker's thread after the call, or on
-/// this one if it is refused.
+/// Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or
+/// socket is what keirin_response_worker() or keirin_ws_worker() says; that of a loop,
+/// keirin_loop_worker(). Calls of one thread run in their order. `drop_user` is called on the
+/// worker's thread after the call, or on this one if it is refused.
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_FULL when KEIRIN_INBOX_CAPACITY calls are waiting,
 /// KEIRIN_ERR_STOPPED, also for a worker that does not run yet.
@@ -277,4 +277,65 @@ pub unsafe extern "C" fn keirin_remote_stop(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::{null, null_mut};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::app::{keirin_app_free, keirin_app_new, keirin_app_on_start};
+    use crate::event_loop::{keirin_loop_stop, keirin_loop_worker};
+    use crate::server::{
+        keirin_server_free, keirin_server_listen, keirin_server_new, keirin_server_run,
+        keirin_server_set_workers,
+    };
+    use crate::status::KEIRIN_OK;
+
+    /// Has the loop called back on its own thread, through a way in of its own.
+    unsafe extern "C" fn start(calls: *mut c_void, handle: *mut keirin_loop_t) {
+        let mut remote = null_mut();
+        // SAFETY: the loop is the callback's, and what is made here is freed here.
+        unsafe {
+            let own = keirin_loop_worker(handle);
+            assert_eq!(keirin_loop_remote(handle, &raw mut remote), KEIRIN_OK);
+            let other = keirin_remote_defer(remote, 1 - own, Some(count), calls, None);
+            assert_eq!(other, KEIRIN_ERR_STOPPED);
+            let own = keirin_remote_defer(remote, own, Some(count), calls, None);
+            assert_eq!(own, KEIRIN_OK);
+            keirin_remote_free(remote);
+        }
+    }
+
+    /// Counts each worker in a byte of its own, and stops it.
+    unsafe extern "C" fn count(calls: *mut c_void, handle: *mut keirin_loop_t) {
+        // SAFETY: `calls` outlives the server, and the loop is the callback's.
+        unsafe {
+            let worker = keirin_loop_worker(handle);
+            let calls = &*calls.cast::<AtomicU32>();
+            calls.fetch_add(1 << (8 * worker), Ordering::Relaxed);
+            assert_eq!(keirin_loop_stop(handle, 0), KEIRIN_OK);
+        }
+    }
+
+    #[test]
+    fn a_way_into_a_loop_leads_to_its_worker_whatever_its_number() {
+        let calls = AtomicU32::new(0);
+        let user = (&raw const calls).cast_mut().cast();
+        let mut server = null_mut();
+        // SAFETY: everything is made here, used as it should be, and freed.
+        unsafe {
+            let app = keirin_app_new();
+            assert_eq!(keirin_app_on_start(app, Some(start), user, None), KEIRIN_OK);
+            assert_eq!(keirin_server_new(app, null(), &raw mut server), KEIRIN_OK);
+            keirin_app_free(app);
+            assert_eq!(keirin_server_set_workers(server, 2), KEIRIN_OK);
+            let address = c"127.0.0.1:0".as_ptr();
+            assert_eq!(keirin_server_listen(server, address, null_mut()), KEIRIN_OK);
+            assert_eq!(keirin_server_run(server), KEIRIN_OK);
+            assert_eq!(keirin_server_free(server), KEIRIN_OK);
+        }
+        assert_eq!(calls.load(Ordering::Relaxed), 0x0101);
+    }
 }
