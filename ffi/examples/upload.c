@@ -19,6 +19,7 @@ static uint32_t crc_table[256];
 typedef struct {
     uint64_t bytes;
     uint32_t crc;
+    size_t unpaced; /* Taken since the last break. */
 } upload_t;
 
 static void fill_crc_table(void)
@@ -49,7 +50,8 @@ static void take_a_break(keirin_loop_t *loop, keirin_response_t response, uint64
         return; /* Then it goes on at once. */
     *copy = response;
     keirin_response_pause(loop, response);
-    keirin_loop_after(loop, ms, resume, copy, free, NULL);
+    if (keirin_loop_after(loop, ms, resume, copy, free, NULL) != KEIRIN_OK)
+        keirin_response_resume(loop, response);
 }
 
 static void piece(void *user, keirin_loop_t *loop, keirin_response_t response, const uint8_t *data,
@@ -59,14 +61,15 @@ static void piece(void *user, keirin_loop_t *loop, keirin_response_t response, c
     for (size_t i = 0; i < length; i++)
         upload->crc = (upload->crc >> 8) ^ crc_table[(upload->crc ^ data[i]) & 0xFF];
     upload->bytes += length;
+    upload->unpaced += length;
     if (last) {
         char text[64];
         int size = snprintf(text, sizeof text, "%" PRIu64 " bytes, CRC-32 %08" PRIx32 "\n",
                             upload->bytes, ~upload->crc);
         keirin_response_end(loop, response, text, (size_t)size);
-    } else if (length >= PACE_BYTES_PER_MS / 4) {
-        /* Small pieces are not worth a break: the timer counts whole milliseconds. */
-        take_a_break(loop, response, (length + PACE_BYTES_PER_MS - 1) / PACE_BYTES_PER_MS);
+    } else if (upload->unpaced >= PACE_BYTES_PER_MS) {
+        take_a_break(loop, response, upload->unpaced / PACE_BYTES_PER_MS);
+        upload->unpaced %= PACE_BYTES_PER_MS;
     }
 }
 
