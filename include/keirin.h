@@ -7,7 +7,7 @@
  * static void hello(void *user, keirin_loop_t *loop, keirin_response_t response,
  *                   const keirin_request_t *request) {
  *     (void)user, (void)request;
- *     keirin_response_end(loop, response, (const uint8_t *)"Hello world!", 12);
+ *     keirin_response_end(loop, response, KEIRIN_LITERAL("Hello world!"));
  * }
  *
  * int main(void) {
@@ -85,6 +85,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/**
+ * A string literal as the pointer and the length that functions take:
+ * keirin_response_end(loop, response, KEIRIN_LITERAL("Hello world!")).
+ */
+#define KEIRIN_LITERAL(text) ("" text ""), (sizeof(text) - 1)
 
 /**
  * The message is dropped: KEIRIN_DROPPED, and the dropped handler is told.
@@ -1409,7 +1415,7 @@ keirin_bytes_t keirin_handshake_protocol_at(const keirin_handshake_t *handshake,
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_NOT_FOUND when it is not on offer.
  */
 keirin_status_t keirin_handshake_choose(keirin_handshake_t *handshake,
-                                        const uint8_t *protocol,
+                                        const void *protocol,
                                         size_t length);
 
 /**
@@ -1455,24 +1461,24 @@ keirin_status_t keirin_response_upgrade(keirin_loop_t *loop,
  * KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
  */
 keirin_status_t keirin_loop_publish(keirin_loop_t *loop,
-                                    const uint8_t *topic,
+                                    const void *topic,
                                     size_t topic_length,
                                     keirin_message_kind_t kind,
-                                    const uint8_t *data,
+                                    const void *data,
                                     size_t length,
                                     keirin_published_t *published);
 
 /**
- * Publishes to all subscribers of a topic but this socket.
+ * Publishes to all subscribers of a topic but this socket, also within its close handler.
  *
  * Errors: KEIRIN_ERR_STALE, and those of keirin_loop_publish().
  */
 keirin_status_t keirin_ws_publish(keirin_loop_t *loop,
                                   keirin_ws_t ws,
-                                  const uint8_t *topic,
+                                  const void *topic,
                                   size_t topic_length,
                                   keirin_message_kind_t kind,
-                                  const uint8_t *data,
+                                  const void *data,
                                   size_t length,
                                   keirin_published_t *published);
 
@@ -1482,7 +1488,7 @@ keirin_status_t keirin_ws_publish(keirin_loop_t *loop,
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_WRONG_THREAD.
  */
 keirin_status_t keirin_loop_subscribers(keirin_loop_t *loop,
-                                        const uint8_t *topic,
+                                        const void *topic,
                                         size_t length,
                                         size_t *count);
 
@@ -1494,7 +1500,7 @@ keirin_status_t keirin_loop_subscribers(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_subscribe(keirin_loop_t *loop,
                                     keirin_ws_t ws,
-                                    const uint8_t *topic,
+                                    const void *topic,
                                     size_t length);
 
 /**
@@ -1506,7 +1512,7 @@ keirin_status_t keirin_ws_subscribe(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_subscribe_pattern(keirin_loop_t *loop,
                                             keirin_ws_t ws,
-                                            const uint8_t *pattern,
+                                            const void *pattern,
                                             size_t length);
 
 /**
@@ -1516,7 +1522,7 @@ keirin_status_t keirin_ws_subscribe_pattern(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_unsubscribe(keirin_loop_t *loop,
                                       keirin_ws_t ws,
-                                      const uint8_t *topic,
+                                      const void *topic,
                                       size_t length);
 
 /**
@@ -1526,7 +1532,7 @@ keirin_status_t keirin_ws_unsubscribe(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_unsubscribe_pattern(keirin_loop_t *loop,
                                               keirin_ws_t ws,
-                                              const uint8_t *pattern,
+                                              const void *pattern,
                                               size_t length);
 
 /**
@@ -1536,7 +1542,7 @@ keirin_status_t keirin_ws_unsubscribe_pattern(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_is_subscribed(keirin_loop_t *loop,
                                         keirin_ws_t ws,
-                                        const uint8_t *topic,
+                                        const void *topic,
                                         size_t length,
                                         bool *subscribed);
 
@@ -1552,7 +1558,8 @@ keirin_status_t keirin_ws_topics(keirin_loop_t *loop,
                                  void *user);
 
 /**
- * Makes a way into a loop. It is freed with keirin_remote_free().
+ * Makes a way into a loop, and to none of its server's others: keirin_server_remote() makes one to
+ * all. It is freed with keirin_remote_free().
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
  */
@@ -1581,10 +1588,10 @@ uint32_t keirin_response_worker(keirin_response_t response);
 uint32_t keirin_ws_worker(keirin_ws_t ws);
 
 /**
- * Has a worker call `deferred` in its next turn, on its thread. A loop's only worker is 0; that of
- * an answer or socket is what keirin_response_worker() or keirin_ws_worker() says. Calls of one
- * thread run in their order. `drop_user` is called on the worker's thread after the call, or on
- * this one if it is refused.
+ * Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or
+ * socket is what keirin_response_worker() or keirin_ws_worker() says; that of a loop,
+ * keirin_loop_worker(). Calls of one thread run in their order. `drop_user` is called on the
+ * worker's thread after the call, or on this one if it is refused.
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_FULL when KEIRIN_INBOX_CAPACITY calls are waiting,
  * KEIRIN_ERR_STOPPED, also for a worker that does not run yet.
@@ -1603,10 +1610,10 @@ keirin_status_t keirin_remote_defer(const keirin_remote_t *remote,
  * KEIRIN_ERR_NULL.
  */
 keirin_status_t keirin_remote_publish(const keirin_remote_t *remote,
-                                      const uint8_t *topic,
+                                      const void *topic,
                                       size_t topic_length,
                                       keirin_message_kind_t kind,
-                                      const uint8_t *data,
+                                      const void *data,
                                       size_t length,
                                       keirin_published_t *published);
 
@@ -1620,7 +1627,7 @@ keirin_status_t keirin_remote_publish(const keirin_remote_t *remote,
 keirin_status_t keirin_remote_ws_send(const keirin_remote_t *remote,
                                       keirin_ws_t ws,
                                       keirin_message_kind_t kind,
-                                      const uint8_t *data,
+                                      const void *data,
                                       size_t length);
 
 /**
@@ -1632,7 +1639,7 @@ keirin_status_t keirin_remote_ws_send(const keirin_remote_t *remote,
 keirin_status_t keirin_remote_ws_end(const keirin_remote_t *remote,
                                      keirin_ws_t ws,
                                      uint16_t code,
-                                     const uint8_t *reason,
+                                     const void *reason,
                                      size_t length);
 
 /**
@@ -1651,7 +1658,7 @@ keirin_status_t keirin_remote_ws_close(const keirin_remote_t *remote, keirin_ws_
  */
 keirin_status_t keirin_remote_response_end(const keirin_remote_t *remote,
                                            keirin_response_t response,
-                                           const uint8_t *body,
+                                           const void *body,
                                            size_t length);
 
 /**
@@ -1687,7 +1694,7 @@ keirin_bytes_t keirin_request_query(const keirin_request_t *request);
  * (RFC 9110 section 5.5). Absent where there is none, and for NULL.
  */
 keirin_bytes_t keirin_request_header(const keirin_request_t *request,
-                                     const uint8_t *name,
+                                     const void *name,
                                      size_t length);
 
 /**
@@ -1705,7 +1712,7 @@ keirin_status_t keirin_request_header_at(const keirin_request_t *request,
  * has no such name, and for NULL.
  */
 keirin_bytes_t keirin_request_parameter(const keirin_request_t *request,
-                                        const uint8_t *name,
+                                        const void *name,
                                         size_t length);
 
 /**
@@ -1716,9 +1723,9 @@ keirin_bytes_t keirin_request_parameter(const keirin_request_t *request,
  * malformed, KEIRIN_ERR_LENGTH when it is longer than `capacity`.
  */
 keirin_status_t keirin_request_query_parameter(const keirin_request_t *request,
-                                               const uint8_t *name,
+                                               const void *name,
                                                size_t length,
-                                               uint8_t *buffer,
+                                               void *buffer,
                                                size_t capacity,
                                                size_t *value_length);
 
@@ -1779,9 +1786,9 @@ keirin_status_t keirin_response_status(keirin_loop_t *loop,
  */
 keirin_status_t keirin_response_header(keirin_loop_t *loop,
                                        keirin_response_t response,
-                                       const uint8_t *name,
+                                       const void *name,
                                        size_t name_length,
-                                       const uint8_t *value,
+                                       const void *value,
                                        size_t value_length);
 
 /**
@@ -1793,7 +1800,7 @@ keirin_status_t keirin_response_header(keirin_loop_t *loop,
  */
 keirin_status_t keirin_response_write(keirin_loop_t *loop,
                                       keirin_response_t response,
-                                      const uint8_t *data,
+                                      const void *data,
                                       size_t length);
 
 /**
@@ -1806,7 +1813,7 @@ keirin_status_t keirin_response_write(keirin_loop_t *loop,
  */
 keirin_status_t keirin_response_end(keirin_loop_t *loop,
                                     keirin_response_t response,
-                                    const uint8_t *body,
+                                    const void *body,
                                     size_t length);
 
 /**
@@ -1829,7 +1836,7 @@ keirin_status_t keirin_response_end_without_body(keirin_loop_t *loop, keirin_res
  */
 keirin_status_t keirin_response_try_end(keirin_loop_t *loop,
                                         keirin_response_t response,
-                                        const uint8_t *rest,
+                                        const void *rest,
                                         size_t length,
                                         uint64_t total);
 
@@ -1866,6 +1873,9 @@ keirin_status_t keirin_response_detach(keirin_loop_t *loop, keirin_response_t re
  * Calls `aborted` if the answer cannot be completed. Any number may be added; they are called in
  * order, after the present callback.
  *
+ * `user` is destroyed once the answer is complete, or `aborted` was called: it is the place for
+ * what belongs to the answer, and may be given to its other callbacks too, without a destructor.
+ *
  * Errors: KEIRIN_ERR_NULL, and those of every call for an answer.
  */
 keirin_status_t keirin_response_on_aborted(keirin_loop_t *loop,
@@ -1876,7 +1886,8 @@ keirin_status_t keirin_response_on_aborted(keirin_loop_t *loop,
 
 /**
  * Keeps the answer, and calls `writable` once the peer has taken what was written so far. It is
- * called once; the next time has to be asked for.
+ * called once; the next time has to be asked for. `user` is destroyed after the call: for one that
+ * lives longer see keirin_response_on_aborted().
  *
  * Errors: KEIRIN_ERR_NULL, and those of every call for an answer.
  */
@@ -2061,7 +2072,7 @@ const char *keirin_version(void);
 keirin_status_t keirin_ws_send(keirin_loop_t *loop,
                                keirin_ws_t ws,
                                keirin_message_kind_t kind,
-                               const uint8_t *data,
+                               const void *data,
                                size_t length);
 
 /**
@@ -2074,7 +2085,7 @@ keirin_status_t keirin_ws_send(keirin_loop_t *loop,
 keirin_status_t keirin_ws_send_fragment(keirin_loop_t *loop,
                                         keirin_ws_t ws,
                                         keirin_message_kind_t kind,
-                                        const uint8_t *data,
+                                        const void *data,
                                         size_t length,
                                         bool last);
 
@@ -2088,7 +2099,7 @@ keirin_status_t keirin_ws_send_fragment(keirin_loop_t *loop,
  * KEIRIN_UNCOMPRESSED.
  */
 keirin_status_t keirin_message_new(keirin_message_kind_t kind,
-                                   const uint8_t *data,
+                                   const void *data,
                                    size_t length,
                                    keirin_message_t **out);
 
@@ -2115,7 +2126,7 @@ keirin_status_t keirin_ws_send_message(keirin_loop_t *loop,
  */
 keirin_status_t keirin_ws_ping(keirin_loop_t *loop,
                                keirin_ws_t ws,
-                               const uint8_t *data,
+                               const void *data,
                                size_t length);
 
 /**
@@ -2129,7 +2140,7 @@ keirin_status_t keirin_ws_ping(keirin_loop_t *loop,
 keirin_status_t keirin_ws_end(keirin_loop_t *loop,
                               keirin_ws_t ws,
                               uint16_t code,
-                              const uint8_t *reason,
+                              const void *reason,
                               size_t length);
 
 /**
@@ -2188,7 +2199,7 @@ keirin_status_t keirin_ws_set_lifetime(keirin_loop_t *loop, keirin_ws_t ws, uint
 keirin_status_t keirin_ws_queued(keirin_loop_t *loop, keirin_ws_t ws, size_t *queued);
 
 /**
- * Reads the peer's address.
+ * Reads the peer's address, also within the close handler.
  *
  * Errors: those of every call for a socket.
  */

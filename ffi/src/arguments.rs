@@ -3,7 +3,7 @@
 //! Each function here trusts what every function of the interface asks of its caller: a pointer is
 //! NULL or valid for the time of the call, and bytes are as many as is said.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::{ptr, slice};
 
 use crate::status::{KEIRIN_ERR_LENGTH, KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, Outcome, Refused};
@@ -46,7 +46,7 @@ impl From<Option<&[u8]>> for keirin_bytes_t {
 /// # Safety
 /// `data` is NULL or points to `length` bytes that nobody changes for as long as they are used.
 #[inline]
-pub(crate) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Outcome<&'a [u8]> {
+pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize) -> Outcome<&'a [u8]> {
     if length == 0 {
         Ok(&[])
     } else if data.is_null() {
@@ -55,7 +55,7 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Outcome<&'a [u
         Err(Refused(KEIRIN_ERR_LENGTH))
     } else {
         // SAFETY: as the caller promises, and no longer than an allocation can be.
-        Ok(unsafe { slice::from_raw_parts(data, length) })
+        Ok(unsafe { slice::from_raw_parts(data.cast(), length) })
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Outcome<&'a [u
 /// # Safety
 /// As [`bytes`].
 #[inline]
-pub(crate) unsafe fn text<'a>(data: *const u8, length: usize) -> Outcome<&'a str> {
+pub(crate) unsafe fn text<'a>(data: *const c_void, length: usize) -> Outcome<&'a str> {
     // SAFETY: as the caller promises.
     let bytes = unsafe { bytes(data, length) }?;
     str::from_utf8(bytes).map_err(|_| Refused(KEIRIN_ERR_UTF8))

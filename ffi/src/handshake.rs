@@ -74,7 +74,7 @@ pub unsafe extern "C" fn keirin_handshake_protocol_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_handshake_choose(
     handshake: *mut keirin_handshake_t,
-    protocol: *const u8,
+    protocol: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {

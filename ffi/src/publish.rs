@@ -39,10 +39,10 @@ pub type keirin_topic_fn = Option<
 /// # Safety
 /// As for [`text`], twice.
 pub(crate) unsafe fn publication<'a>(
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> Outcome<Publication<'a>> {
     // SAFETY: as the caller promises.
@@ -64,10 +64,10 @@ pub(crate) unsafe fn publication<'a>(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_publish(
     loop_: *mut keirin_loop_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -82,17 +82,17 @@ pub unsafe extern "C" fn keirin_loop_publish(
     })
 }
 
-/// Publishes to all subscribers of a topic but this socket.
+/// Publishes to all subscribers of a topic but this socket, also within its close handler.
 ///
 /// Errors: KEIRIN_ERR_STALE, and those of keirin_loop_publish().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_ws_publish(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -100,8 +100,13 @@ pub unsafe extern "C" fn keirin_ws_publish(
         // SAFETY: as the header asks.
         unsafe {
             let publication = publication(topic, topic_length, kind, data, length)?;
-            let found = with(loop_, |_, cx| {
-                Ok(cx.socket(ws.id())?.publish_as(&publication)?)
+            let found = with(loop_, |handle, cx| {
+                let id = ws.id();
+                // The socket whose close handler runs is not open any more, and may tell others.
+                if handle.own_socket(id).is_none() {
+                    cx.socket(id)?;
+                }
+                Ok(cx.by_id().publish(&publication, Some(id))?)
             })?;
             set_optional(published, found.into());
         }
@@ -115,7 +120,7 @@ pub unsafe extern "C" fn keirin_ws_publish(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_subscribers(
     loop_: *mut keirin_loop_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
     count: *mut usize,
 ) -> keirin_status_t {
@@ -137,7 +142,7 @@ pub unsafe extern "C" fn keirin_loop_subscribers(
 pub unsafe extern "C" fn keirin_ws_subscribe(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -159,7 +164,7 @@ pub unsafe extern "C" fn keirin_ws_subscribe(
 pub unsafe extern "C" fn keirin_ws_subscribe_pattern(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    pattern: *const u8,
+    pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -181,7 +186,7 @@ pub unsafe extern "C" fn keirin_ws_subscribe_pattern(
 pub unsafe extern "C" fn keirin_ws_unsubscribe(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -201,7 +206,7 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe(
 pub unsafe extern "C" fn keirin_ws_unsubscribe_pattern(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    pattern: *const u8,
+    pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -223,7 +228,7 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe_pattern(
 pub unsafe extern "C" fn keirin_ws_is_subscribed(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    topic: *const u8,
+    topic: *const c_void,
     length: usize,
     subscribed: *mut bool,
 ) -> keirin_status_t {

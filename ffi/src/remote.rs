@@ -24,7 +24,8 @@ pub struct keirin_remote_t {
 
 #[derive(Clone)]
 pub(crate) enum To {
-    Loop(Remote<Worker>),
+    /// One worker, and its number.
+    Loop(Remote<Worker>, usize),
     Server(ServerHandle<Worker>),
 }
 
@@ -36,7 +37,7 @@ impl keirin_remote_t {
     /// The way into one worker.
     fn worker(&self, number: usize) -> Outcome<Remote<Worker>> {
         let remote = match &self.to {
-            To::Loop(remote) => (number == 0).then(|| remote.clone()),
+            To::Loop(remote, own) => (number == *own).then(|| remote.clone()),
             To::Server(server) => server.remote(number),
         };
         remote.ok_or(Refused(KEIRIN_ERR_STOPPED))
@@ -52,7 +53,8 @@ impl keirin_remote_t {
     }
 }
 
-/// Makes a way into a loop. It is freed with keirin_remote_free().
+/// Makes a way into a loop, and to none of its server's others: keirin_server_remote() makes one to
+/// all. It is freed with keirin_remote_free().
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
 #[unsafe(no_mangle)]
@@ -64,8 +66,8 @@ pub unsafe extern "C" fn keirin_loop_remote(
         // SAFETY: as the header asks.
         unsafe {
             let out = output(remote)?;
-            let found = with(loop_, |_, cx| Ok(cx.remote()))?;
-            out.set(give(keirin_remote_t::new(To::Loop(found))));
+            let to = with(loop_, |_, cx| Ok(To::Loop(cx.remote(), cx.worker())))?;
+            out.set(give(keirin_remote_t::new(to)));
         }
         Ok(())
     })
@@ -106,10 +108,10 @@ pub extern "C" fn keirin_ws_worker(ws: keirin_ws_t) -> u32 {
     ws.id().worker() as u32
 }
 
-/// Has a worker call `deferred` in its next turn, on its thread. A loop's only worker is 0; that of
-/// an answer or socket is what keirin_response_worker() or keirin_ws_worker() says. Calls of one
-/// thread run in their order. `drop_user` is called on the worker's thread after the call, or on
-/// this one if it is refused.
+/// Has a worker call `deferred` in its next turn, on its thread. The worker of an answer or
+/// socket is what keirin_response_worker() or keirin_ws_worker() says; that of a loop,
+/// keirin_loop_worker(). Calls of one thread run in their order. `drop_user` is called on the
+/// worker's thread after the call, or on this one if it is refused.
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_FULL when KEIRIN_INBOX_CAPACITY calls are waiting,
 /// KEIRIN_ERR_STOPPED, also for a worker that does not run yet.
@@ -138,10 +140,10 @@ pub unsafe extern "C" fn keirin_remote_defer(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_remote_publish(
     remote: *const keirin_remote_t,
-    topic: *const u8,
+    topic: *const c_void,
     topic_length: usize,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     published: *mut keirin_published_t,
 ) -> keirin_status_t {
@@ -151,7 +153,7 @@ pub unsafe extern "C" fn keirin_remote_publish(
             let remote = reference(remote)?;
             let publication = publication(topic, topic_length, kind, data, length)?;
             let found = match &remote.to {
-                To::Loop(remote) => remote.publish_as(&publication),
+                To::Loop(remote, _) => remote.publish_as(&publication),
                 To::Server(server) => server.publish_as(&publication),
             };
             let found = found.map_err(|_| Refused(KEIRIN_ERR_TOPIC))?;
@@ -171,7 +173,7 @@ pub unsafe extern "C" fn keirin_remote_ws_send(
     remote: *const keirin_remote_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -204,7 +206,7 @@ pub unsafe extern "C" fn keirin_remote_ws_end(
     remote: *const keirin_remote_t,
     ws: keirin_ws_t,
     code: u16,
-    reason: *const u8,
+    reason: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -244,7 +246,7 @@ pub unsafe extern "C" fn keirin_remote_ws_close(
 pub unsafe extern "C" fn keirin_remote_response_end(
     remote: *const keirin_remote_t,
     response: keirin_response_t,
-    body: *const u8,
+    body: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -270,9 +272,70 @@ pub unsafe extern "C" fn keirin_remote_stop(
         let grace = std::time::Duration::from_millis(grace_ms);
         // SAFETY: as the header asks.
         match unsafe { &reference(remote)?.to } {
-            To::Loop(remote) => remote.stop(grace),
+            To::Loop(remote, _) => remote.stop(grace),
             To::Server(server) => server.stop(grace),
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::{null, null_mut};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::app::{keirin_app_free, keirin_app_new, keirin_app_on_start};
+    use crate::event_loop::{keirin_loop_stop, keirin_loop_worker};
+    use crate::server::{
+        keirin_server_free, keirin_server_listen, keirin_server_new, keirin_server_run,
+        keirin_server_set_workers,
+    };
+    use crate::status::KEIRIN_OK;
+
+    /// Has the loop called back on its own thread, through a way in of its own.
+    unsafe extern "C" fn start(calls: *mut c_void, handle: *mut keirin_loop_t) {
+        let mut remote = null_mut();
+        // SAFETY: the loop is the callback's, and what is made here is freed here.
+        unsafe {
+            let own = keirin_loop_worker(handle);
+            assert_eq!(keirin_loop_remote(handle, &raw mut remote), KEIRIN_OK);
+            let other = keirin_remote_defer(remote, 1 - own, Some(count), calls, None);
+            assert_eq!(other, KEIRIN_ERR_STOPPED);
+            let own = keirin_remote_defer(remote, own, Some(count), calls, None);
+            assert_eq!(own, KEIRIN_OK);
+            keirin_remote_free(remote);
+        }
+    }
+
+    /// Counts each worker in a byte of its own, and stops it.
+    unsafe extern "C" fn count(calls: *mut c_void, handle: *mut keirin_loop_t) {
+        // SAFETY: `calls` outlives the server, and the loop is the callback's.
+        unsafe {
+            let worker = keirin_loop_worker(handle);
+            let calls = &*calls.cast::<AtomicU32>();
+            calls.fetch_add(1 << (8 * worker), Ordering::Relaxed);
+            assert_eq!(keirin_loop_stop(handle, 0), KEIRIN_OK);
+        }
+    }
+
+    #[test]
+    fn a_way_into_a_loop_leads_to_its_worker_whatever_its_number() {
+        let calls = AtomicU32::new(0);
+        let user = (&raw const calls).cast_mut().cast();
+        let mut server = null_mut();
+        // SAFETY: everything is made here, used as it should be, and freed.
+        unsafe {
+            let app = keirin_app_new();
+            assert_eq!(keirin_app_on_start(app, Some(start), user, None), KEIRIN_OK);
+            assert_eq!(keirin_server_new(app, null(), &raw mut server), KEIRIN_OK);
+            keirin_app_free(app);
+            assert_eq!(keirin_server_set_workers(server, 2), KEIRIN_OK);
+            let address = c"127.0.0.1:0".as_ptr();
+            assert_eq!(keirin_server_listen(server, address, null_mut()), KEIRIN_OK);
+            assert_eq!(keirin_server_run(server), KEIRIN_OK);
+            assert_eq!(keirin_server_free(server), KEIRIN_OK);
+        }
+        assert_eq!(calls.load(Ordering::Relaxed), 0x0101);
+    }
 }

@@ -1,6 +1,6 @@
 //! Requests.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn keirin_request_query(request: *const keirin_request_t) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_header(
     request: *const keirin_request_t,
-    name: *const u8,
+    name: *const c_void,
     length: usize,
 ) -> keirin_bytes_t {
     // SAFETY: as the header asks.
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn keirin_request_header_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_parameter(
     request: *const keirin_request_t,
-    name: *const u8,
+    name: *const c_void,
     length: usize,
 ) -> keirin_bytes_t {
     // SAFETY: as the header asks.
@@ -259,9 +259,9 @@ pub unsafe extern "C" fn keirin_request_parameter(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_query_parameter(
     request: *const keirin_request_t,
-    name: *const u8,
+    name: *const c_void,
     length: usize,
-    buffer: *mut u8,
+    buffer: *mut c_void,
     capacity: usize,
     value_length: *mut usize,
 ) -> keirin_status_t {
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn keirin_request_query_parameter(
 ///
 /// # Safety
 /// `buffer` is NULL or has room for `capacity` bytes.
-unsafe fn copy_out(from: &[u8], buffer: *mut u8, capacity: usize) -> Outcome {
+unsafe fn copy_out(from: &[u8], buffer: *mut c_void, capacity: usize) -> Outcome {
     if from.len() > capacity {
         return Err(Refused(KEIRIN_ERR_LENGTH));
     }
@@ -299,7 +299,7 @@ unsafe fn copy_out(from: &[u8], buffer: *mut u8, capacity: usize) -> Outcome {
         return Err(Refused(KEIRIN_ERR_NULL));
     }
     // SAFETY: it has room, as the caller promises, and nobody else writes to it.
-    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buffer, from.len()) };
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buffer.cast(), from.len()) };
     Ok(())
 }
 

@@ -111,9 +111,9 @@ pub unsafe extern "C" fn keirin_response_status(
 pub unsafe extern "C" fn keirin_response_header(
     loop_: *mut keirin_loop_t,
     response: keirin_response_t,
-    name: *const u8,
+    name: *const c_void,
     name_length: usize,
-    value: *const u8,
+    value: *const c_void,
     value_length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn keirin_response_header(
 pub unsafe extern "C" fn keirin_response_write(
     loop_: *mut keirin_loop_t,
     response: keirin_response_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     guard(|| {
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn keirin_response_write(
 pub unsafe extern "C" fn keirin_response_end(
     loop_: *mut keirin_loop_t,
     response: keirin_response_t,
-    body: *const u8,
+    body: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn keirin_response_end_without_body(
 pub unsafe extern "C" fn keirin_response_try_end(
     loop_: *mut keirin_loop_t,
     response: keirin_response_t,
-    rest: *const u8,
+    rest: *const c_void,
     length: usize,
     total: u64,
 ) -> keirin_status_t {
@@ -278,6 +278,9 @@ pub unsafe extern "C" fn keirin_response_detach(
 /// Calls `aborted` if the answer cannot be completed. Any number may be added; they are called in
 /// order, after the present callback.
 ///
+/// `user` is destroyed once the answer is complete, or `aborted` was called: it is the place for
+/// what belongs to the answer, and may be given to its other callbacks too, without a destructor.
+///
 /// Errors: KEIRIN_ERR_NULL, and those of every call for an answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_response_on_aborted(
@@ -306,7 +309,8 @@ pub unsafe extern "C" fn keirin_response_on_aborted(
 }
 
 /// Keeps the answer, and calls `writable` once the peer has taken what was written so far. It is
-/// called once; the next time has to be asked for.
+/// called once; the next time has to be asked for. `user` is destroyed after the call: for one that
+/// lives longer see keirin_response_on_aborted().
 ///
 /// Errors: KEIRIN_ERR_NULL, and those of every call for an answer.
 #[unsafe(no_mangle)]

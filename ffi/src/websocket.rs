@@ -100,7 +100,7 @@ pub struct keirin_message_t {
 #[inline]
 pub(crate) unsafe fn message<'a>(
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> Outcome<(Message<'a>, bool)> {
     let compress = kind & KEIRIN_UNCOMPRESSED == 0;
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn keirin_ws_send(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     guard(|| {
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn keirin_ws_send_fragment(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     last: bool,
 ) -> keirin_status_t {
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn keirin_ws_send_fragment(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_message_new(
     kind: keirin_message_kind_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
     out: *mut *mut keirin_message_t,
 ) -> keirin_status_t {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn keirin_ws_send_message(
 pub unsafe extern "C" fn keirin_ws_ping(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
-    data: *const u8,
+    data: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     guard(|| {
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn keirin_ws_end(
     loop_: *mut keirin_loop_t,
     ws: keirin_ws_t,
     code: u16,
-    reason: *const u8,
+    reason: *const c_void,
     length: usize,
 ) -> keirin_status_t {
     run(|| {
@@ -386,7 +386,7 @@ pub unsafe extern "C" fn keirin_ws_queued(
     })
 }
 
-/// Reads the peer's address.
+/// Reads the peer's address, also within the close handler.
 ///
 /// Errors: those of every call for a socket.
 #[unsafe(no_mangle)]
@@ -399,9 +399,15 @@ pub unsafe extern "C" fn keirin_ws_peer(
         // SAFETY: as the header asks.
         unsafe {
             let address = output(address)?;
-            address.set(on(loop_, ws, |cx, id| {
-                Ok(cx.socket(id)?.peer_address().into())
-            })?);
+            let peer = with(loop_, |handle, cx| {
+                let id = ws.id();
+                // The socket whose close handler runs is not open any more.
+                if handle.own_socket(id).is_none() {
+                    cx.socket(id)?;
+                }
+                Ok(cx.by_id().peer_address(id))
+            })?;
+            address.set(peer.into());
         }
         Ok(())
     })

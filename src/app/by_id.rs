@@ -5,6 +5,8 @@
 //! guard at run time: each call names its answer or socket by id, and says what became of it.
 //! Whatever is refused changes nothing and is counted.
 
+use std::net::SocketAddr;
+
 use super::app::App;
 use super::cx::Cx;
 use super::handshake::Handshake;
@@ -306,6 +308,12 @@ impl<U: 'static> ById<'_, U> {
     /// Bytes of output that wait in memory for the peer.
     pub fn socket_queued(&mut self, id: SocketId) -> Result<usize, Misuse> {
         self.state.socket_queued(id)
+    }
+
+    /// The address of a socket's peer, also within its close handler. `None` for a peer on a Unix
+    /// socket, and for a socket that is no more.
+    pub fn peer_address(&self, id: SocketId) -> Option<SocketAddr> {
+        self.state.peer_of(id)
     }
 
     /// Sets some of a socket's timeouts.
