@@ -45,6 +45,8 @@ static void get_page(void *user, keirin_loop_t *loop, keirin_response_t response
                            KEIRIN_LITERAL("text/html; charset=utf-8"));
     keirin_response_header(loop, response, KEIRIN_LITERAL("Content-Security-Policy"),
                            KEIRIN_LITERAL(CONTENT_SECURITY_POLICY));
+    keirin_response_header(loop, response, KEIRIN_LITERAL("X-Content-Type-Options"),
+                           KEIRIN_LITERAL("nosniff"));
     keirin_response_end(loop, response, page->data, page->length);
 }
 

@@ -264,6 +264,22 @@ fn pass_input_on(way: Way) {
     }
 }
 
+#[test]
+fn foreign_loops_keep_the_timeouts() {
+    let servers = ["libuv", "poll_loop"].map(|name| Example::start(name, Way::Gcc));
+    let clients = servers.each_ref().map(|server| {
+        let mut client = Client::connect(server.address);
+        client.send("GET / HTTP/1.1\r\nHost: te");
+        client
+    });
+    for mut client in clients {
+        assert_eq!(client.read_head().status, 408);
+    }
+    for server in servers {
+        server.stop();
+    }
+}
+
 /// Asks for the end, and waits until it has begun.
 fn begin_stop(server: &Example) {
     server.signal("TERM");

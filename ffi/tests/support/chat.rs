@@ -112,6 +112,7 @@ fn serve_the_page(server: &Example) {
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
     assert!(body == include_str!("../../../examples/chat.html"));
     assert!(head.contains("\r\nContent-Type: text/html; charset=utf-8"));
+    assert!(head.contains("\r\nX-Content-Type-Options: nosniff"));
     let policy = "\r\nContent-Security-Policy: default-src 'none';";
     assert!(head.contains(policy), "{head}");
 }
