@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::install;
 use crate::shell::{self, Result, cargo, command};
 
 /// Builds the harness as its users run it, then starts its comparison with `arguments`. With `--c`
@@ -33,23 +34,20 @@ pub(crate) fn run(arguments: &[&str]) -> Result {
     shell::run(&mut compare)
 }
 
-/// The same server in C, on the shared library as it is built for release.
+/// The same server in C, on the shared library as it is installed.
 fn build_c_peer(release: &Path) -> Result<String> {
-    shell::run(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "keirin-ffi",
-    ]))?;
-    // The loader looks for the library under the name that it is installed by.
-    let soname = release.join(concat!("libkeirin.so.", env!("CARGO_PKG_VERSION_MAJOR")));
-    std::fs::copy(release.join("libkeirin_ffi.so"), &soname)?;
+    let prefix = install::for_tests()?;
+    let (include, lib) = (prefix.join("include"), prefix.join("lib"));
     let peer = release.join("keirin-bench-c");
-    let (peer, soname) = (peer.to_string_lossy(), soname.to_string_lossy());
-    let rpath = format!("-Wl,-rpath,{}", release.display());
-    let source = "benches/compare/peers/keirin.c";
+    let peer = peer.to_string_lossy();
     let flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"];
-    let link = ["-Iinclude", "-o", &peer, source, &soname, &rpath];
-    shell::run(command("cc", &flags).args(link))?;
+    let (include, lib) = (include.display(), lib.display());
+    let library = [
+        format!("-I{include}"),
+        format!("-L{lib}"),
+        format!("-Wl,-rpath,{lib}"),
+    ];
+    let link = ["-o", &peer, "benches/compare/peers/keirin.c", "-lkeirin"];
+    shell::run(command("cc", &flags).args(library).args(link))?;
     Ok(peer.into_owned())
 }
