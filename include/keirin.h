@@ -285,11 +285,12 @@ typedef void (*keirin_log_fn)(void *user,
 typedef uint32_t keirin_ws_option_t;
 
 /**
- * Names one WebSocket, of a worker, for as long as it is open, and within its close handler. It is
- * a value: copy it, keep it, hand it to other threads; afterwards it names nothing, and never
- * another socket. All zeros names nothing either.
+ * Names one WebSocket, of a worker, for as long as it is open. It is a value: copy it, keep it,
+ * hand it to other threads; afterwards it names nothing, and never another socket. All zeros names
+ * nothing either.
  *
- * Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted.
+ * Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Until its
+ * close handler has returned, keirin_ws_user() and keirin_ws_set_user() take it still.
  */
 typedef struct {
     /**
@@ -1384,7 +1385,7 @@ void *keirin_loop_user(keirin_loop_t *loop);
  * Replaces what the program keeps for a loop; what was kept is destroyed before this returns, and
  * the last with the loop.
  *
- * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
+ * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
  */
 keirin_status_t keirin_loop_set_user(keirin_loop_t *loop, void *user, keirin_drop_fn drop_user);
 
@@ -2111,7 +2112,8 @@ keirin_status_t keirin_message_new(keirin_message_kind_t kind,
 void keirin_message_free(keirin_message_t *message);
 
 /**
- * Sends a message that was made before.
+ * Sends a message that was made before: KEIRIN_OK, KEIRIN_QUEUED or KEIRIN_DROPPED, as with
+ * keirin_ws_send().
  *
  * Errors: KEIRIN_ERR_FRAGMENT, and those of every call for a socket.
  */
@@ -2120,7 +2122,8 @@ keirin_status_t keirin_ws_send_message(keirin_loop_t *loop,
                                        const keirin_message_t *message);
 
 /**
- * Sends a Ping with at most 125 bytes of payload (RFC 6455 section 5.5.2).
+ * Sends a Ping with at most 125 bytes of payload (RFC 6455 section 5.5.2): KEIRIN_OK, or
+ * KEIRIN_QUEUED or KEIRIN_DROPPED where the peer does not read as fast.
  *
  * Errors: KEIRIN_ERR_LENGTH for a longer one, and those of every call for a socket.
  */

@@ -12,7 +12,7 @@ use crate::app::keirin_app_t;
 use crate::arguments::{c_text, output, reference, set_optional};
 use crate::config::keirin_config_t;
 use crate::handle::{Worker, keirin_loop_t, with};
-use crate::status::{Outcome, keirin_status_t, run, value};
+use crate::status::{KEIRIN_ERR_PANIC, Outcome, Refused, keirin_status_t, run, value};
 use crate::user::{User, keirin_drop_fn};
 
 /// Makes a loop of an app, on this thread, which it belongs to from now on. `config` may be NULL for
@@ -38,7 +38,8 @@ pub unsafe extern "C" fn keirin_loop_new(
             event_loop.on_log(sink);
         }
         handle.adopt(event_loop);
-        handle.exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)))?;
+        let started = handle.exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)))?;
+        started.ok_or(Refused(KEIRIN_ERR_PANIC))?;
         out.set(Rc::into_raw(handle).cast_mut());
         Ok(())
     })
@@ -211,7 +212,7 @@ pub unsafe extern "C" fn keirin_loop_user(loop_: *mut keirin_loop_t) -> *mut c_v
 /// Replaces what the program keeps for a loop; what was kept is destroyed before this returns, and
 /// the last with the loop.
 ///
-/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
+/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_set_user(
     loop_: *mut keirin_loop_t,
@@ -220,10 +221,8 @@ pub unsafe extern "C" fn keirin_loop_set_user(
 ) -> keirin_status_t {
     let user = User::new(user, drop_user);
     run(|| {
-        // SAFETY: as the header asks.
-        let handle = unsafe { reference(loop_) }?;
-        handle.check_thread()?;
-        drop(handle.user.replace(user));
+        // SAFETY: as the header asks. What was kept is dropped when nothing is borrowed any more.
+        drop(unsafe { with(loop_, |handle, _| Ok(handle.user.replace(user))) }?);
         Ok(())
     })
 }

@@ -46,6 +46,13 @@ impl Drop for User {
 #[derive(Default)]
 pub(crate) struct UserCell(Cell<Option<User>>);
 
+impl Drop for UserCell {
+    /// Out of the cell first: the destructor may ask what is in it.
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
+}
+
 impl UserCell {
     pub(crate) fn new(user: User) -> Self {
         Self(Cell::new(Some(user)))

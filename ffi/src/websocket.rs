@@ -14,11 +14,12 @@ use crate::status::{
 };
 use crate::user::{User, keirin_drop_fn};
 
-/// Names one WebSocket, of a worker, for as long as it is open, and within its close handler. It is
-/// a value: copy it, keep it, hand it to other threads; afterwards it names nothing, and never
-/// another socket. All zeros names nothing either.
+/// Names one WebSocket, of a worker, for as long as it is open. It is a value: copy it, keep it,
+/// hand it to other threads; afterwards it names nothing, and never another socket. All zeros names
+/// nothing either.
 ///
-/// Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted.
+/// Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Until its
+/// close handler has returned, keirin_ws_user() and keirin_ws_set_user() take it still.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct keirin_ws_t {
@@ -214,7 +215,8 @@ pub unsafe extern "C" fn keirin_message_free(message: *mut keirin_message_t) {
     value((), || unsafe { free(message) });
 }
 
-/// Sends a message that was made before.
+/// Sends a message that was made before: KEIRIN_OK, KEIRIN_QUEUED or KEIRIN_DROPPED, as with
+/// keirin_ws_send().
 ///
 /// Errors: KEIRIN_ERR_FRAGMENT, and those of every call for a socket.
 #[unsafe(no_mangle)]
@@ -234,7 +236,8 @@ pub unsafe extern "C" fn keirin_ws_send_message(
     })
 }
 
-/// Sends a Ping with at most 125 bytes of payload (RFC 6455 section 5.5.2).
+/// Sends a Ping with at most 125 bytes of payload (RFC 6455 section 5.5.2): KEIRIN_OK, or
+/// KEIRIN_QUEUED or KEIRIN_DROPPED where the peer does not read as fast.
 ///
 /// Errors: KEIRIN_ERR_LENGTH for a longer one, and those of every call for a socket.
 #[unsafe(no_mangle)]
@@ -455,13 +458,15 @@ unsafe fn with_data<R>(
     unsafe {
         with(loop_, |handle, cx| {
             let id = ws.id();
-            let data = match handle.own_socket(id) {
-                Some(data) => data,
-                None => cx
-                    .socket_data::<SocketData>(id)
-                    .ok_or(Refused(KEIRIN_ERR_STALE))?,
-            };
-            Ok(f(data))
+            if let Some(data) = handle.own_socket(id) {
+                return Ok(f(data));
+            }
+            if let Some(data) = cx.socket_data::<SocketData>(id) {
+                return Ok(f(data));
+            }
+            // To ask for the socket counts that it is not there.
+            cx.socket(id)?;
+            Err(Refused(KEIRIN_ERR_STALE))
         })
     }
 }
