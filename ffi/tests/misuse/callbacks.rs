@@ -172,7 +172,8 @@ route!(upgrade, world, raw, response, request, {
             Some(destroy),
             &raw mut ws,
         );
-        assert_eq!(done, OK);
+        // A server that is stopping opens none, and has answered so.
+        assert!(matches!(done, OK | ERR_ALREADY_ENDED), "{done}");
     }
     world.sockets_of.borrow_mut().insert(role, ws);
 });

@@ -11,5 +11,6 @@ mod numbers;
 mod operations;
 mod plan;
 mod scenario;
+mod sequence;
 mod wire;
 mod world;

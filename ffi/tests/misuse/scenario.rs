@@ -27,11 +27,14 @@ pub(crate) struct Needs {
 pub(crate) struct Clients {
     pub(crate) http: BTreeMap<Role, Client>,
     pub(crate) ws: BTreeMap<Role, Client>,
+    /// Those without a role.
+    pub(crate) rest: Vec<Client>,
 }
 
 impl Clients {
     pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.http.values_mut().chain(self.ws.values_mut())
+        let with_role = self.http.values_mut().chain(self.ws.values_mut());
+        with_role.chain(&mut self.rest)
     }
 
     fn poll(&mut self) {
@@ -43,7 +46,7 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n{UPGRADE}")
 }
 
-fn post(path: &str, body: &str, length: usize) -> String {
+pub(crate) fn post(path: &str, body: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
@@ -249,10 +252,39 @@ fn defer(world: &World, task: TaskFn) {
 /// Completes what is still owed, and asks every connection for a sign of life: it answers, or has
 /// ended.
 pub(crate) fn see_it_go_on(world: &World, clients: &mut Clients, is_stopping: bool) {
-    let raw = world.raw.get();
-    if raw.is_null() {
+    if world.raw.get().is_null() {
         return;
     }
+    complete(world);
+    if !is_stopping {
+        let mut fresh = world.connect();
+        fresh.request(&get("/probe"));
+        clients.http.insert(Role::Stale, fresh);
+    }
+    for client in clients.all() {
+        client.poll();
+        if client.is_upgraded {
+            client.frame(1, b"probe");
+        } else if client.items.last().is_none_or(|item| *item != probe()) {
+            client.request(&get("/probe"));
+        }
+    }
+    world.turn_until("a sign of life of every connection", || {
+        complete(world);
+        clients.poll();
+        clients.all().all(|client| is_settled(client))
+    });
+    if !is_stopping {
+        assert!(clients.http[&Role::Stale].has_answer(b"probe"), "the loop serves");
+    }
+    for client in clients.all() {
+        assert!(!client.has_part() || client.is_ended, "a part of something");
+    }
+}
+
+/// Completes every answer and every message that was begun.
+fn complete(world: &World) {
+    let raw = world.raw.get();
     let responses = world.all_responses.borrow().clone();
     for response in responses {
         // SAFETY: the loop is alive.
@@ -268,29 +300,6 @@ pub(crate) fn see_it_go_on(world: &World, clients: &mut Clients, is_stopping: bo
             keirin_ws_send_fragment(raw, ws, TEXT, std::ptr::null(), 0, true);
             keirin_ws_send_fragment(raw, ws, BINARY, std::ptr::null(), 0, true);
         }
-    }
-    if !is_stopping {
-        let mut fresh = world.connect();
-        fresh.request(&get("/probe"));
-        clients.http.insert(Role::Stale, fresh);
-    }
-    for client in clients.all() {
-        client.poll();
-        if client.is_upgraded {
-            client.frame(1, b"probe");
-        } else if client.items.last().is_none_or(|item| *item != probe()) {
-            client.request(&get("/probe"));
-        }
-    }
-    world.turn_until("a sign of life of every connection", || {
-        clients.poll();
-        clients.all().all(|client| is_settled(client))
-    });
-    if !is_stopping {
-        assert!(clients.http[&Role::Stale].has_answer(b"probe"), "the loop serves");
-    }
-    for client in clients.all() {
-        assert!(!client.has_part() || client.is_ended, "a part of something");
     }
 }
 

@@ -230,6 +230,12 @@ impl World {
         assert_eq!(status, OK);
     }
 
+    /// One turn, which does not wait.
+    pub(crate) fn turn_once(&self) {
+        // SAFETY: as in `turn`.
+        assert_eq!(unsafe { keirin_loop_turn(self.raw.get(), 0) }, OK);
+    }
+
     /// Turns until something is so.
     pub(crate) fn turn_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let limit = Limit::new(what);
