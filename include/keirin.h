@@ -1443,8 +1443,9 @@ keirin_status_t keirin_handshake_check_origin(const keirin_handshake_t *handshak
  * destroyed after the close handler. The socket is named in `*ws`, which may be NULL.
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_NOT_FOUND for an unknown kind, those of every call for an
- * answer; and with another answer in place of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a
- * malformed offer of extensions, 503 when the server is stopping, 500 for a body that was not read.
+ * answer; KEIRIN_ERR_ALREADY_BEGUN, which closes the connection; and with another answer in place
+ * of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a malformed offer of extensions, 503 when the server
+ * is stopping, 500 for a body that was not read.
  */
 keirin_status_t keirin_response_upgrade(keirin_loop_t *loop,
                                         keirin_response_t response,
@@ -1832,8 +1833,8 @@ keirin_status_t keirin_response_end_without_body(keirin_loop_t *loop, keirin_res
  * KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
  * keirin_response_on_writable().
  *
- * Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, or an answer that was begun in chunks:
- * the connection is closed; and those of every call for an answer.
+ * Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, KEIRIN_ERR_ALREADY_BEGUN for an answer
+ * that was begun in chunks: the connection is closed; and those of every call for an answer.
  */
 keirin_status_t keirin_response_try_end(keirin_loop_t *loop,
                                         keirin_response_t response,

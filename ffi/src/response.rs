@@ -196,8 +196,8 @@ pub unsafe extern "C" fn keirin_response_end_without_body(
 /// KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
 /// keirin_response_on_writable().
 ///
-/// Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, or an answer that was begun in chunks:
-/// the connection is closed; and those of every call for an answer.
+/// Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, KEIRIN_ERR_ALREADY_BEGUN for an answer
+/// that was begun in chunks: the connection is closed; and those of every call for an answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_response_try_end(
     loop_: *mut keirin_loop_t,

@@ -92,7 +92,10 @@ route!(unanswered, _world, _raw, _response, _request, {});
 route!(handler, world, raw, response, request, {
     world.responses.borrow_mut().insert(Role::Subject, response);
     watch(world, raw, response);
-    enter_with_answer(world, &with_answer(Callback::Handler, raw, response, Some(request)));
+    enter_with_answer(
+        world,
+        &with_answer(Callback::Handler, raw, response, Some(request)),
+    );
 });
 
 route!(hold, world, raw, response, request, {
@@ -138,8 +141,7 @@ route!(stream, world, raw, response, _request, {
     watch(world, raw, response);
     let (user, drop_user) = world.registration("stream");
     // SAFETY: the loop is that of this callback.
-    let added =
-        unsafe { keirin_response_stream_body(raw, response, Some(piece), user, drop_user) };
+    let added = unsafe { keirin_response_stream_body(raw, response, Some(piece), user, drop_user) };
     assert_eq!(added, OK);
 });
 
@@ -148,8 +150,7 @@ route!(later, world, raw, response, _request, {
     watch(world, raw, response);
     let (user, drop_user) = world.registration("later");
     // SAFETY: the loop is that of this callback.
-    let added =
-        unsafe { keirin_response_stream_body(raw, response, Some(tail), user, drop_user) };
+    let added = unsafe { keirin_response_stream_body(raw, response, Some(tail), user, drop_user) };
     assert_eq!(added, OK);
 });
 
@@ -219,7 +220,10 @@ pub(crate) unsafe extern "C" fn collected(
 ) {
     // SAFETY: the library hands back what it was given.
     let world = unsafe { world(user) };
-    enter_with_answer(world, &with_answer(Callback::Collected, raw, response, None));
+    enter_with_answer(
+        world,
+        &with_answer(Callback::Collected, raw, response, None),
+    );
 }
 
 pub(crate) unsafe extern "C" fn piece(
@@ -257,11 +261,7 @@ pub(crate) unsafe extern "C" fn aborted(user: *mut c_void, raw: *mut Loop, respo
 }
 
 /// An abort handler beside the one that counts.
-pub(crate) unsafe extern "C" fn aborted_too(
-    user: *mut c_void,
-    raw: *mut Loop,
-    response: Response,
-) {
+pub(crate) unsafe extern "C" fn aborted_too(user: *mut c_void, raw: *mut Loop, response: Response) {
     // SAFETY: the library hands back what it was given.
     let world = unsafe { world(user) };
     world.entered(&with_answer(Callback::Aborted, raw, response, None));
@@ -294,9 +294,7 @@ pub(crate) unsafe extern "C" fn ws_message(
             let site = with_socket(Callback::Topic, raw, ws);
             let mut walk = Walk { world, site };
             // SAFETY: the loop is that of this callback, and the walk outlives the call.
-            let walked = unsafe {
-                keirin_ws_topics(raw, ws, Some(topic), (&raw mut walk).cast())
-            };
+            let walked = unsafe { keirin_ws_topics(raw, ws, Some(topic), (&raw mut walk).cast()) };
             assert_eq!(walked, OK);
         }
         b"replace" => {
@@ -442,9 +440,8 @@ pub(crate) unsafe extern "C" fn be_refused(user: *mut c_void, raw: *mut Loop) {
     let user = world.token_that("refused", Some(Callback::DropRefused));
     let nothing = Response::default();
     // SAFETY: the loop is that of this callback.
-    let refused = unsafe {
-        keirin_response_on_aborted(raw, nothing, Some(aborted_too), user, Some(destroy))
-    };
+    let refused =
+        unsafe { keirin_response_on_aborted(raw, nothing, Some(aborted_too), user, Some(destroy)) };
     assert_eq!(refused, ERR_STALE);
 }
 

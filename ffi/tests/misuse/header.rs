@@ -78,7 +78,10 @@ fn function(declaration: &str) -> Option<(&str, &str)> {
 /// What holds for every call that names an answer, and for every one that names a socket. The
 /// header says so in the comments of the functions that come first.
 const EVERY: [(&str, &str); 2] = [
-    ("those of every call for an answer", "keirin_response_status"),
+    (
+        "those of every call for an answer",
+        "keirin_response_status",
+    ),
     ("those of every call for a socket", "keirin_ws_send"),
 ];
 
@@ -98,7 +101,9 @@ fn statuses(name: &str, documents: &BTreeMap<String, String>, depth: u32) -> BTr
             found.extend(common.iter().map(|word| format!("KEIRIN_ERR_{word}")));
         }
     }
-    let errors = document.split_once("Errors:").map_or("", |(_, errors)| errors);
+    let errors = document
+        .split_once("Errors:")
+        .map_or("", |(_, errors)| errors);
     for other in words(errors).filter(|word| documents.contains_key(*word)) {
         if errors.contains(&format!("as {other}()")) || errors.contains(&format!("of {other}()")) {
             found.extend(statuses(other, documents, depth + 1));
@@ -109,7 +114,9 @@ fn statuses(name: &str, documents: &BTreeMap<String, String>, depth: u32) -> BTr
 
 /// A comment in one line.
 fn plain(comment: &str) -> String {
-    let lines = comment.lines().map(|line| line.trim().trim_start_matches('*').trim());
+    let lines = comment
+        .lines()
+        .map(|line| line.trim().trim_start_matches('*').trim());
     lines.collect::<Vec<_>>().join(" ")
 }
 
@@ -118,12 +125,19 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_status(word: &str) -> bool {
-    let positive = ["KEIRIN_QUEUED", "KEIRIN_DROPPED", "KEIRIN_MORE", "KEIRIN_BLOCKED"];
+    let positive = [
+        "KEIRIN_QUEUED",
+        "KEIRIN_DROPPED",
+        "KEIRIN_MORE",
+        "KEIRIN_BLOCKED",
+    ];
     word.starts_with("KEIRIN_ERR_") || positive.contains(&word)
 }
 
 fn numbers() -> BTreeMap<String, Status> {
-    let defines = HEADER.lines().filter_map(|line| line.strip_prefix("#define "));
+    let defines = HEADER
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define "));
     let numbers = defines.filter_map(|line| {
         let (name, number) = line.split_once(' ')?;
         Some((name.to_owned(), number.parse().ok()?))

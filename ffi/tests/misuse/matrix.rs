@@ -270,7 +270,10 @@ fn check(header: &Header, cell: Cell, seen: &Seen) {
     let result = seen.result.get().expect("the callback has run");
     let function = &header.functions[cell.operation.name];
     let allowed = expected(cell);
-    assert!(allowed.contains(&result), "{result}, not one of {allowed:?}");
+    assert!(
+        allowed.contains(&result),
+        "{result}, not one of {allowed:?}"
+    );
     if !function.returns_status {
         return;
     }
@@ -302,7 +305,10 @@ fn arm(world: &World) -> [Timer; 2] {
         assert_eq!(armed, OK);
     }
     // SAFETY: the loop is alive.
-    assert_eq!(unsafe { keirin_loop_cancel(world.raw.get(), timers[1]) }, OK);
+    assert_eq!(
+        unsafe { keirin_loop_cancel(world.raw.get(), timers[1]) },
+        OK
+    );
     timers
 }
 
@@ -333,7 +339,12 @@ fn run_all(callbacks: &[Callback]) {
             }
         }
     }
-    assert!(failed.is_empty(), "{}:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{}:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]

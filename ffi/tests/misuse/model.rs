@@ -41,7 +41,11 @@ pub(crate) fn expected(cell: Cell) -> Vec<i64> {
         _ => {}
     }
     let statuses = if cell.target == Target::NullLoop {
-        vec![if name == "keirin_loop_free" { OK } else { ERR_NULL }]
+        vec![if name == "keirin_loop_free" {
+            OK
+        } else {
+            ERR_NULL
+        }]
     } else if cell.callback == Callback::Thread {
         vec![ERR_WRONG_THREAD]
     } else if cell.callback.is_shut_out() {
@@ -124,10 +128,7 @@ fn of_sockets(cell: Cell) -> Vec<Status> {
     }
     let is_sent = matches!(
         cell.operation.name,
-        "keirin_ws_send"
-            | "keirin_ws_send_fragment"
-            | "keirin_ws_send_message"
-            | "keirin_ws_ping"
+        "keirin_ws_send" | "keirin_ws_send_fragment" | "keirin_ws_send_message" | "keirin_ws_ping"
     );
     let is_over = cell.target == Target::Own && cell.callback == Callback::Close;
     match cell.target {

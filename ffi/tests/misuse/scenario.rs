@@ -64,9 +64,13 @@ pub(crate) fn set_up(world: &World, needs: Needs) -> Clients {
 fn set_up_answers(world: &World, needs: Needs, clients: &mut Clients) {
     let mut gone = world.connect();
     gone.request(&get("/hold/Stale"));
-    world.turn_until("the answer to hold", || world.response(Role::Stale) != Response::default());
+    world.turn_until("the answer to hold", || {
+        world.response(Role::Stale) != Response::default()
+    });
     gone.reset();
-    world.turn_until("the abort of the stale one", || !world.aborted.borrow().is_empty());
+    world.turn_until("the abort of the stale one", || {
+        !world.aborted.borrow().is_empty()
+    });
     // The next connection takes the slot that was freed.
     for role in [Role::Other, Role::Closing, Role::Later, Role::Subject] {
         let mut client = world.connect();
@@ -102,7 +106,9 @@ fn set_up_sockets(world: &World, clients: &mut Clients) {
     let gone = open(Role::Stale);
     gone.reset();
     let stale = world.socket(Role::Stale);
-    world.turn_until("the end of the stale one", || world.opened.borrow()[&stale] == (1, 1));
+    world.turn_until("the end of the stale one", || {
+        world.opened.borrow()[&stale] == (1, 1)
+    });
     for role in [Role::Other, Role::Closing, Role::Later, Role::Subject] {
         clients.ws.insert(role, open(role));
     }
@@ -158,7 +164,10 @@ pub(crate) fn trigger(world: &World, clients: &mut Clients, callback: Callback) 
 }
 
 fn http(clients: &mut Clients) -> &mut Client {
-    clients.http.get_mut(&Role::Subject).expect("it is connected")
+    clients
+        .http
+        .get_mut(&Role::Subject)
+        .expect("it is connected")
 }
 
 fn ws(clients: &mut Clients) -> &mut Client {
@@ -223,9 +232,7 @@ fn schedule(world: &World, callback: Callback) {
                 let timer = std::ptr::null_mut();
                 keirin_loop_after(raw, 0, Some(callbacks::timer), user, destroy, timer)
             }
-            Callback::Deferred => {
-                keirin_loop_defer(raw, Some(callbacks::deferred), user, destroy)
-            }
+            Callback::Deferred => keirin_loop_defer(raw, Some(callbacks::deferred), user, destroy),
             Callback::DropLater => keirin_loop_defer(raw, Some(callbacks::task), user, destroy),
             Callback::Remote => {
                 let way = world.remote.get();
@@ -275,7 +282,10 @@ pub(crate) fn see_it_go_on(world: &World, clients: &mut Clients, is_stopping: bo
         clients.all().all(|client| is_settled(client))
     });
     if !is_stopping {
-        assert!(clients.http[&Role::Stale].has_answer(b"probe"), "the loop serves");
+        assert!(
+            clients.http[&Role::Stale].has_answer(b"probe"),
+            "the loop serves"
+        );
     }
     for client in clients.all() {
         assert!(!client.has_part() || client.is_ended, "a part of something");

@@ -88,21 +88,31 @@ impl RandomPlan {
         {
             return;
         }
-        let vary = if self.random.one_in(2) { 0 } else { self.random.next() | 1 };
+        let vary = if self.random.one_in(2) {
+            0
+        } else {
+            self.random.next() | 1
+        };
         let request = site.request.or_else(|| {
             let clones = world.clones.borrow();
             self.random.of(&clones).map(|clone| clone.cast_const())
         });
         let call = Call {
             world,
-            raw: if self.random.one_in(50) { null_mut() } else { site.raw },
+            raw: if self.random.one_in(50) {
+                null_mut()
+            } else {
+                site.raw
+            },
             response: self.response(world, site),
             ws: self.socket(world, site),
             timer: self.random.of(&world.timers.borrow()).unwrap_or_default(),
             request: request.unwrap_or(null()),
             vary: Cell::new(vary),
         };
-        self.trace.is_stopping.set(self.trace.is_stopping.get() || stops);
+        self.trace
+            .is_stopping
+            .set(self.trace.is_stopping.get() || stops);
         let text = format!(
             "{:?} {} {:?} {:?} {vary:#x}",
             site.callback, operation.name, call.response, call.ws
@@ -152,7 +162,11 @@ impl RandomPlan {
                 id: self.random.next(),
             },
             2 => Ws {
-                id: self.random.of(&world.all_responses.borrow()).unwrap_or_default().conn,
+                id: self
+                    .random
+                    .of(&world.all_responses.borrow())
+                    .unwrap_or_default()
+                    .conn,
             },
             3..5 => any.unwrap_or_default(),
             _ => site.ws.or(any).unwrap_or_default(),
@@ -243,7 +257,9 @@ fn run(header: &Rc<Header>, seed: u64) {
 /// The number of one that fails is in its message; `KEIRIN_SEED` runs that alone.
 fn run_some(part: u64, parts: u64) {
     let header = Rc::new(Header::read());
-    let only = std::env::var("KEIRIN_SEED").ok().and_then(|seed| seed.parse().ok());
+    let only = std::env::var("KEIRIN_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seeds: Vec<u64> = match only {
         Some(seed) => vec![seed],
         None => (0..SEQUENCES).filter(|seed| seed % parts == part).collect(),

@@ -160,7 +160,9 @@ fn answer(bytes: &[u8]) -> Option<(Item, usize)> {
     let head = str::from_utf8(&bytes[..end]).expect("the tests send ASCII");
     let mut lines = head.split("\r\n");
     let line = lines.next().unwrap_or_default();
-    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    let status = line
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3));
     let status: u16 = status.and_then(|digits| digits.parse().ok()).expect(head);
     let mut length = None;
     let mut is_chunked = false;
@@ -215,11 +217,20 @@ fn frame(bytes: &[u8]) -> Option<(Item, usize)> {
     assert_eq!(second & 0x80, 0, "servers do not mask");
     assert!(matches!(opcode, 0..=2 | 8..=10), "opcode {opcode}");
     let (length, head) = match second {
-        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
-        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
+        126 => (
+            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize,
+            10,
+        ),
         length => (usize::from(length), 2),
     };
-    assert!(opcode < 8 || (first & 0x80 != 0 && length < 126), "a control frame");
+    assert!(
+        opcode < 8 || (first & 0x80 != 0 && length < 126),
+        "a control frame"
+    );
     let payload = bytes.get(head..head + length)?;
     if opcode == 1 && first & 0x80 != 0 {
         assert!(str::from_utf8(payload).is_ok(), "text");

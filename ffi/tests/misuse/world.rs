@@ -126,9 +126,15 @@ impl World {
         // SAFETY: the caller has the app, and the behaviour is freed last.
         unsafe {
             let kind = keirin_behaviour_new();
-            assert_eq!(keirin_behaviour_set(kind, WS_BACKPRESSURE_BYTES_MAX, 65_536), OK);
+            assert_eq!(
+                keirin_behaviour_set(kind, WS_BACKPRESSURE_BYTES_MAX, 65_536),
+                OK
+            );
             let user = self.token("behaviour");
-            assert_eq!(keirin_behaviour_set_user(kind, user, Some(callbacks::destroy)), OK);
+            assert_eq!(
+                keirin_behaviour_set_user(kind, user, Some(callbacks::destroy)),
+                OK
+            );
             keirin_behaviour_on_open(kind, Some(callbacks::ws_open));
             keirin_behaviour_on_message(kind, Some(callbacks::ws_message));
             keirin_behaviour_on_ping(kind, Some(callbacks::ws_ping));
@@ -162,8 +168,7 @@ impl World {
             let (user, drop_user) = self.registration("route");
             let (method, pattern) = (method.as_ptr(), pattern.as_ptr());
             // SAFETY: the caller has the app, and the texts are alive.
-            let added =
-                unsafe { keirin_app_route(app, method, pattern, handler, user, drop_user) };
+            let added = unsafe { keirin_app_route(app, method, pattern, handler, user, drop_user) };
             assert_eq!(added, OK);
         }
         // SAFETY: the caller has the app.
@@ -212,11 +217,19 @@ impl World {
     }
 
     pub(crate) fn response(&self, role: Role) -> Response {
-        self.responses.borrow().get(&role).copied().unwrap_or_default()
+        self.responses
+            .borrow()
+            .get(&role)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn socket(&self, role: Role) -> Ws {
-        self.sockets_of.borrow().get(&role).copied().unwrap_or_default()
+        self.sockets_of
+            .borrow()
+            .get(&role)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn connect(&self) -> Client {
