@@ -154,8 +154,15 @@ pub unsafe extern "C" fn keirin_loop_turn(
 /// Errors: as keirin_loop_turn().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_run(loop_: *mut keirin_loop_t) -> keirin_status_t {
-    // SAFETY: as the header asks.
-    run(|| unsafe { on(loop_, |event_loop| Ok(event_loop.run()?)) })
+    run(|| {
+        // Turn by turn, so that a panic of the engine within a callback ends it.
+        // SAFETY: as the header asks.
+        while !unsafe { on(loop_, |event_loop| Ok(event_loop.is_stopped())) }? {
+            // SAFETY: as the header asks.
+            unsafe { on(loop_, |event_loop| Ok(event_loop.turn(None)?)) }?;
+        }
+        Ok(())
+    })
 }
 
 /// Begins a graceful stop: nothing new is accepted, answers that have begun are completed, WebSockets

@@ -102,10 +102,12 @@ impl keirin_loop_t {
         // SAFETY: this is the loop's thread, and `entered` was not set: no other frame has borrowed
         // what is in the cell, nor will before `_leave` is dropped.
         let event_loop = unsafe { &mut *self.event_loop.get() };
-        match event_loop {
-            Some(event_loop) => Ok(f(event_loop)),
-            None => Err(Refused(KEIRIN_ERR_REENTRANT)),
-        }
+        let result = match event_loop {
+            Some(event_loop) => f(event_loop),
+            None => return Err(Refused(KEIRIN_ERR_REENTRANT)),
+        };
+        // An operation within a callback may have panicked, which only its caller was told.
+        self.check_thread().map(|()| result)
     }
 
     /// Takes the loop out to be dropped, when nothing of it runs, and no server runs it.
@@ -167,11 +169,16 @@ fn enter<R>(
     handle: &keirin_loop_t,
     operation: impl FnOnce(&keirin_loop_t, &mut Context<'_>) -> Outcome<R>,
 ) -> Outcome<R> {
-    let result = handle.exclusive(|event_loop| event_loop.enter(|cx| operation(handle, cx)))?;
-    result.unwrap_or_else(|| {
-        handle.poisoned.set(true);
-        Err(Refused(KEIRIN_ERR_PANIC))
-    })
+    let result = handle.exclusive(|event_loop| {
+        event_loop.enter(|cx| {
+            // As in `with`: what runs before the loop is left finds it out too.
+            handle.poisoned.set(true);
+            let result = operation(handle, cx);
+            handle.poisoned.set(false);
+            result
+        })
+    })?;
+    result.unwrap_or(Err(Refused(KEIRIN_ERR_PANIC)))
 }
 
 /// Calls into C, with the handle for it to call back with.

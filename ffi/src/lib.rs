@@ -17,6 +17,8 @@ mod counters;
 mod event_loop;
 mod handle;
 mod handshake;
+#[cfg(test)]
+mod panics;
 mod publish;
 mod remote;
 mod request;
