@@ -78,6 +78,13 @@ pub(crate) struct Bytes {
     pub(crate) length: usize,
 }
 
+impl Bytes {
+    pub(crate) const ABSENT: Self = Self {
+        data: std::ptr::null(),
+        length: 0,
+    };
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(crate) struct Address {
@@ -140,12 +147,6 @@ unsafe extern "C" {
     ) -> Status;
     pub(crate) fn keirin_app_behaviour(
         app: *mut App,
-        behaviour: *const Behaviour,
-        sockets: *mut Sockets,
-    ) -> Status;
-    pub(crate) fn keirin_app_websocket(
-        app: *mut App,
-        pattern: *const c_char,
         behaviour: *const Behaviour,
         sockets: *mut Sockets,
     ) -> Status;
@@ -212,10 +213,6 @@ unsafe extern "C" {
     pub(crate) fn keirin_config_new() -> *mut Config;
     pub(crate) fn keirin_config_free(config: *mut Config);
     pub(crate) fn keirin_config_set(config: *mut Config, option: u32, number: u64) -> Status;
-    pub(crate) fn keirin_config_set_server_header(
-        config: *mut Config,
-        value: *const c_char,
-    ) -> Status;
     pub(crate) fn keirin_loop_count(r#loop: *mut Loop, counter: u32, count: *mut u64) -> Status;
     pub(crate) fn keirin_loop_new(
         app: *const App,
@@ -371,7 +368,6 @@ unsafe extern "C" {
         body: *const u8,
         length: usize,
     ) -> Status;
-    pub(crate) fn keirin_remote_stop(remote: *const Remote, grace_ms: u64) -> Status;
     pub(crate) fn keirin_request_method(request: *const Request) -> Bytes;
     pub(crate) fn keirin_request_target(request: *const Request) -> Bytes;
     pub(crate) fn keirin_request_path(request: *const Request) -> Bytes;

@@ -305,10 +305,8 @@ fn arm(world: &World) -> [Timer; 2] {
         assert_eq!(armed, OK);
     }
     // SAFETY: the loop is alive.
-    assert_eq!(
-        unsafe { keirin_loop_cancel(world.raw.get(), timers[1]) },
-        OK
-    );
+    let cancelled = unsafe { keirin_loop_cancel(world.raw.get(), timers[1]) };
+    assert_eq!(cancelled, OK);
     timers
 }
 

@@ -79,24 +79,33 @@ impl Call<'_> {
     }
 
     fn user(&self, what: &'static str) -> (*mut c_void, DropFn) {
-        let (user, drop_user) = self.world.registration(what);
-        (user, drop_user)
+        self.world.registration(what)
+    }
+
+    fn remote(&self) -> *const Remote {
+        self.choose(&[self.world.remote.get().cast_const(), null()])
+    }
+
+    fn request(&self) -> *const Request {
+        self.choose(&[self.request, null()])
+    }
+
+    fn handshake(&self) -> *mut Handshake {
+        let handshakes = self.world.handshakes.borrow();
+        self.choose(&[handshakes.last().copied().unwrap_or(null_mut()), null_mut()])
     }
 }
 
 static LONG: [u8; 70_000] = [b'x'; 70_000];
 
 macro_rules! operations {
-    ($($name:ident $family:ident $keeps:literal |$call:ident| $body:expr;)*) => {
-        pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
+    ($(#[$document:meta])* $table:ident: $($name:ident $family:ident $keeps:literal |$call:ident| $body:expr;)*) => {
+        $(#[$document])*
+        pub(crate) const $table: &[Operation] = &[$(Operation {
             name: stringify!($name),
             family: Family::$family,
             keeps: $keeps,
             run: |$call| {
-                #[expect(
-                    clippy::macro_metavars_in_unsafe,
-                    reason = "the table below is nothing but calls"
-                )]
                 // SAFETY: the loop is alive, or NULL, and every argument is alive, or what the
                 // header allows or refuses.
                 unsafe { i64::from($body) }
@@ -106,6 +115,8 @@ macro_rules! operations {
 }
 
 operations! {
+    /// Every function that takes a loop.
+    OPERATIONS:
     keirin_response_status Answer false |call| {
         keirin_response_status(call.raw, call.response, call.choose(&[201, 199, 600, 0, 65_535]))
     };
@@ -357,4 +368,110 @@ operations! {
     keirin_loop_free Loop false |call| {
         keirin_loop_free(call.raw)
     };
+}
+
+operations! {
+    /// What may be called besides, from anywhere: ways in, requests, handshakes.
+    OTHERS:
+    keirin_remote_defer Loop false |call| {
+        let (user, drop_user) = call.user("op: remote");
+        let task: TaskFn = call.choose(&[Some(callbacks::remote as _), None]);
+        let worker = call.choose(&[0, 1, u32::MAX]);
+        keirin_remote_defer(call.remote(), worker, task, user, drop_user)
+    };
+    keirin_remote_publish Loop false |call| {
+        let (topic, topic_length) = call.data(b"news");
+        let (data, length) = call.data(b"op");
+        let (remote, kind) = (call.remote(), call.kind());
+        let mut published = Published::default();
+        let out = call.out(&mut published);
+        keirin_remote_publish(remote, topic, topic_length, kind, data, length, out)
+    };
+    keirin_remote_ws_send Socket false |call| {
+        let (data, length) = call.data(b"op");
+        keirin_remote_ws_send(call.remote(), call.ws, call.kind(), data, length)
+    };
+    keirin_remote_ws_end Socket false |call| {
+        let (reason, length) = call.data(b"op");
+        let code = call.choose(&[1000, 4999, 999, 1005, 0, 65_535]);
+        keirin_remote_ws_end(call.remote(), call.ws, code, reason, length)
+    };
+    keirin_remote_ws_close Socket false |call| {
+        keirin_remote_ws_close(call.remote(), call.ws)
+    };
+    keirin_remote_response_end Answer false |call| {
+        let (data, length) = call.data(b"op");
+        keirin_remote_response_end(call.remote(), call.response, data, length)
+    };
+    keirin_remote_clone Loop false |call| {
+        let mut copy = null_mut();
+        let made = keirin_remote_clone(call.remote(), call.out(&mut copy));
+        keirin_remote_free(copy);
+        made
+    };
+    keirin_response_worker Answer false |call| keirin_response_worker(call.response);
+    keirin_ws_worker Socket false |call| keirin_ws_worker(call.ws);
+    keirin_request_method Loop false |call| told(keirin_request_method(call.request()));
+    keirin_request_target Loop false |call| told(keirin_request_target(call.request()));
+    keirin_request_path Loop false |call| told(keirin_request_path(call.request()));
+    keirin_request_query Loop false |call| told(keirin_request_query(call.request()));
+    keirin_request_header Loop false |call| {
+        let (name, length) = call.data(b"host");
+        told(keirin_request_header(call.request(), name, length))
+    };
+    keirin_request_parameter Loop false |call| {
+        let (name, length) = call.data(b"role");
+        told(keirin_request_parameter(call.request(), name, length))
+    };
+    keirin_request_header_at Loop false |call| {
+        let index = call.choose(&[0, 1, 99, usize::MAX]);
+        let mut name = Bytes::ABSENT;
+        let mut value = Bytes::ABSENT;
+        let (request, out) = (call.request(), call.out(&mut name));
+        let read = keirin_request_header_at(request, index, out, call.out(&mut value));
+        told(name);
+        told(value);
+        read
+    };
+    keirin_request_query_parameter Loop false |call| {
+        let (name, length) = call.data(b"q");
+        let mut buffer = [0; 4];
+        let (buffer, capacity) = call.choose(&[(buffer.as_mut_ptr(), 4), (null_mut(), 0)]);
+        let mut value_length = 0;
+        let (request, out) = (call.request(), call.out(&mut value_length));
+        keirin_request_query_parameter(request, name, length, buffer, capacity, out)
+    };
+    keirin_request_version_minor Loop false |call| {
+        keirin_request_version_minor(call.request())
+    };
+    keirin_request_peer Loop false |call| {
+        let mut address = Address::default();
+        keirin_request_peer(call.request(), call.out(&mut address))
+    };
+    keirin_handshake_protocol_at Loop false |call| {
+        let index = call.choose(&[0, 1, usize::MAX]);
+        told(keirin_handshake_protocol_at(call.handshake(), index))
+    };
+    keirin_handshake_choose Loop false |call| {
+        let (protocol, length) = call.data(b"chat");
+        keirin_handshake_choose(call.handshake(), protocol, length)
+    };
+    keirin_handshake_origin Loop false |call| {
+        told(keirin_handshake_origin(call.handshake()))
+    };
+    keirin_handshake_check_origin Loop false |call| {
+        let origins = [c"https://a".as_ptr(), null()];
+        let (origins, count) = call.choose(&[
+            (origins.as_ptr(), 1), (origins.as_ptr(), 2), (null(), 0), (null(), 1)
+        ]);
+        keirin_handshake_check_origin(call.handshake(), origins, count)
+    };
+}
+
+/// Reads all of some bytes; whether there are any.
+fn told(bytes: Bytes) -> bool {
+    // SAFETY: the library has said that they are there.
+    let slice = (!bytes.data.is_null())
+        .then(|| unsafe { std::slice::from_raw_parts(bytes.data, bytes.length) });
+    slice.is_some_and(|slice| slice.iter().any(|&byte| byte != 0))
 }

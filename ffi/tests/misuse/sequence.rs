@@ -10,7 +10,7 @@ use crate::abi::*;
 use crate::callbacks;
 use crate::header::Header;
 use crate::numbers::*;
-use crate::operations::{Call, OPERATIONS, Operation};
+use crate::operations::{Call, OPERATIONS, OTHERS, Operation};
 use crate::plan::{Callback, Plan, Site};
 use crate::scenario::{self, Clients, get, post};
 use crate::wire::Client;
@@ -80,7 +80,12 @@ impl Plan for RandomPlan {
 
 impl RandomPlan {
     fn call(&self, world: &World, site: &Site) {
-        let operation = OPERATIONS[self.random.below(OPERATIONS.len())];
+        let at = self.random.below(OPERATIONS.len() + OTHERS.len());
+        let operation = *OPERATIONS
+            .iter()
+            .chain(OTHERS)
+            .nth(at)
+            .expect("it is one of them");
         let stops = ["keirin_loop_stop", "keirin_loop_run"].contains(&operation.name);
         // A loop that is freed, or stops, ends a sequence: seldom.
         if operation.name == "keirin_loop_free" && site.callback == Callback::Outside

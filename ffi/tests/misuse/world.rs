@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
 use std::ptr::{null, null_mut};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::abi::*;
@@ -60,7 +61,7 @@ pub(crate) struct World {
     pub(crate) all_responses: RefCell<Vec<Response>>,
     pub(crate) all_sockets: RefCell<Vec<Ws>>,
     pub(crate) timers: RefCell<Vec<Timer>>,
-    pub(crate) tokens: RefCell<Vec<Box<Token>>>,
+    pub(crate) tokens: RefCell<Vec<Rc<Token>>>,
     /// Opened and closed, by socket.
     pub(crate) opened: RefCell<BTreeMap<Ws, (u32, u32)>>,
     pub(crate) aborted: RefCell<BTreeMap<(u64, u32), u32>>,
@@ -194,13 +195,13 @@ impl World {
 
     /// A pointer for a registration whose destructor calls back.
     pub(crate) fn token_that(&self, what: &'static str, acts: Option<Callback>) -> *mut c_void {
-        let token = Box::new(Token {
+        let token = Rc::new(Token {
             world: self,
             what,
             destroyed: Cell::new(0),
             acts,
         });
-        let pointer: *const Token = &raw const *token;
+        let pointer = Rc::as_ptr(&token);
         self.tokens.borrow_mut().push(token);
         pointer.cast_mut().cast()
     }
