@@ -87,10 +87,10 @@ impl RandomPlan {
             .nth(at)
             .expect("it is one of them");
         let stops = ["keirin_loop_stop", "keirin_loop_run"].contains(&operation.name);
-        // A loop that is freed, or stops, ends a sequence: seldom.
-        if operation.name == "keirin_loop_free" && site.callback == Callback::Outside
-            || stops && !self.random.one_in(30)
-        {
+        // Where a loop can be freed nothing is left for the rest of the sequence; a stop is seldom.
+        let frees = operation.name == "keirin_loop_free"
+            && (site.callback == Callback::Outside || site.callback.is_destructor());
+        if frees || stops && !self.random.one_in(30) {
             return;
         }
         let vary = if self.random.one_in(2) {
