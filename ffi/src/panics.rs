@@ -1,5 +1,6 @@
-//! Panics of the engine, as the interface shows them: a status for the call, and a loop that is of no
-//! use any more but to be freed. An operation of these tests panics where one of the engine's would.
+//! Panics of the engine, as the interface shows them: a status for the call, and a loop that is of
+//! no use any more but to be freed. An operation of these tests panics where one of the engine's
+//! would.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;

@@ -1,9 +1,9 @@
-//! The C programs of `tests/c`, compiled against the header and the static library, and run: as they
-//! are, under valgrind, and with the sanitizers for addresses and undefined behaviour on both sides
-//! of the border. A tool that is missing is a failure.
+//! The C programs of `tests/c`, compiled against the header and the static library, and run: as
+//! they are, under valgrind, and with the sanitizers for addresses and undefined behaviour on both
+//! sides of the border. A tool that is missing is a failure.
 //!
-//! Threads are left to these: helgrind and drd do not see Rust's atomic operations, and the
-//! sanitizer for threads would need a standard library that is built with it.
+//! Nothing here looks for data races: helgrind and drd, and the sanitizer for threads, do not see
+//! the locks of a standard library that is not built for them, and report each use of one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! What `include/keirin.h` declares, for the functions that are called here. `header.rs` holds the list
-//! against the header.
+//! What `include/keirin.h` declares, for the functions that are called here.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -147,6 +146,12 @@ unsafe extern "C" {
     ) -> Status;
     pub(crate) fn keirin_app_behaviour(
         app: *mut App,
+        behaviour: *const Behaviour,
+        sockets: *mut Sockets,
+    ) -> Status;
+    pub(crate) fn keirin_app_websocket(
+        app: *mut App,
+        pattern: *const c_char,
         behaviour: *const Behaviour,
         sockets: *mut Sockets,
     ) -> Status;

@@ -4,6 +4,7 @@
 
 mod abi;
 mod callbacks;
+mod extremes;
 mod header;
 mod matrix;
 mod model;

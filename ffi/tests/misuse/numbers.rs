@@ -32,3 +32,4 @@ pub(crate) const ERR_NOT_FOUND: Status = -26;
 pub(crate) const TEXT: u32 = 1;
 pub(crate) const BINARY: u32 = 2;
 pub(crate) const UNCOMPRESSED: u32 = 4;
+pub(crate) const ERR_CONFIG: Status = -17;

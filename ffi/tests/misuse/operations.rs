@@ -99,7 +99,10 @@ impl Call<'_> {
 static LONG: [u8; 70_000] = [b'x'; 70_000];
 
 macro_rules! operations {
-    ($(#[$document:meta])* $table:ident: $($name:ident $family:ident $keeps:literal |$call:ident| $body:expr;)*) => {
+    (
+        $(#[$document:meta])* $table:ident:
+        $($name:ident $family:ident $keeps:literal |$call:ident| $body:expr;)*
+    ) => {
         $(#[$document])*
         pub(crate) const $table: &[Operation] = &[$(Operation {
             name: stringify!($name),
