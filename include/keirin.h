@@ -289,8 +289,9 @@ typedef uint32_t keirin_ws_option_t;
  * hand it to other threads; afterwards it names nothing, and never another socket. All zeros names
  * nothing either.
  *
- * Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Until its
- * close handler has returned, keirin_ws_user() and keirin_ws_set_user() take it still.
+ * Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Within its
+ * close handler keirin_ws_user(), keirin_ws_set_user(), keirin_ws_peer() and keirin_ws_publish()
+ * still take it.
  */
 typedef struct {
     /**
@@ -1444,8 +1445,8 @@ keirin_status_t keirin_handshake_check_origin(const keirin_handshake_t *handshak
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_NOT_FOUND for an unknown kind, those of every call for an
  * answer; KEIRIN_ERR_ALREADY_BEGUN, which closes the connection; and with another answer in place
- * of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a malformed offer of extensions, 503 when the server
- * is stopping, 500 for a body that was not read.
+ * of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a malformed offer of extensions, 503 when the
+ * server is stopping, 500 for a body that was not read.
  */
 keirin_status_t keirin_response_upgrade(keirin_loop_t *loop,
                                         keirin_response_t response,

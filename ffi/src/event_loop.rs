@@ -38,8 +38,12 @@ pub unsafe extern "C" fn keirin_loop_new(
             event_loop.on_log(sink);
         }
         handle.adopt(event_loop);
-        let started = handle.exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)))?;
-        started.ok_or(Refused(KEIRIN_ERR_PANIC))?;
+        let started = handle.exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)));
+        if !matches!(started, Ok(Some(()))) {
+            // Handle and loop hold each other.
+            drop(handle.take());
+            return Err(Refused(KEIRIN_ERR_PANIC));
+        }
         out.set(Rc::into_raw(handle).cast_mut());
         Ok(())
     })

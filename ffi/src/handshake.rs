@@ -137,8 +137,8 @@ pub unsafe extern "C" fn keirin_handshake_check_origin(
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_NOT_FOUND for an unknown kind, those of every call for an
 /// answer; KEIRIN_ERR_ALREADY_BEGUN, which closes the connection; and with another answer in place
-/// of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a malformed offer of extensions, 503 when the server
-/// is stopping, 500 for a body that was not read.
+/// of the 101, KEIRIN_ERR_ALREADY_ENDED: 400 for a malformed offer of extensions, 503 when the
+/// server is stopping, 500 for a body that was not read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_response_upgrade(
     loop_: *mut keirin_loop_t,

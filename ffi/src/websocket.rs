@@ -18,8 +18,9 @@ use crate::user::{User, keirin_drop_fn};
 /// hand it to other threads; afterwards it names nothing, and never another socket. All zeros names
 /// nothing either.
 ///
-/// Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Until its
-/// close handler has returned, keirin_ws_user() and keirin_ws_set_user() take it still.
+/// Calls that name it are KEIRIN_ERR_STALE then; that changes nothing and is counted. Within its
+/// close handler keirin_ws_user(), keirin_ws_set_user(), keirin_ws_peer() and keirin_ws_publish()
+/// still take it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct keirin_ws_t {

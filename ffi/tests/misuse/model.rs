@@ -122,6 +122,9 @@ fn of_answers(cell: Cell) -> Vec<Status> {
     }
 }
 
+/// What takes a socket's name within its own close handler, beside `keirin_ws_user`.
+const IN_CLOSE_HANDLERS: [&str; 3] = ["keirin_ws_set_user", "keirin_ws_peer", "keirin_ws_publish"];
+
 fn of_sockets(cell: Cell) -> Vec<Status> {
     if cell.callback == Callback::Start {
         return vec![ERR_STALE];
@@ -136,7 +139,7 @@ fn of_sockets(cell: Cell) -> Vec<Status> {
         _ if cell.operation.name == "keirin_ws_set_user" && cell.target == Target::Closing => {
             vec![OK, ERR_STALE]
         }
-        _ if cell.operation.name == "keirin_ws_set_user" && is_over => vec![OK],
+        _ if is_over && IN_CLOSE_HANDLERS.contains(&cell.operation.name) => vec![OK],
         Target::Own if is_over => vec![ERR_STALE],
         Target::Own | Target::Other | Target::Later if is_sent => vec![OK, QUEUED, DROPPED],
         Target::Own | Target::Other | Target::Later => vec![OK],
