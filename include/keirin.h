@@ -1916,6 +1916,14 @@ keirin_status_t keirin_response_write_continue(keirin_loop_t *loop, keirin_respo
 keirin_status_t keirin_response_close(keirin_loop_t *loop, keirin_response_t response);
 
 /**
+ * Answers 500 in place of what was prepared, headers included; an answer that has begun is cut.
+ * For handlers that fail midway: by an exception in another language, say.
+ *
+ * Errors: those of every call for an answer.
+ */
+keirin_status_t keirin_response_fail(keirin_loop_t *loop, keirin_response_t response);
+
+/**
  * Leaves the request to the next route that matches, once the handler has returned. Headers added
  * so far stay; if no further route matches, the answer is 404.
  *

@@ -372,6 +372,19 @@ pub unsafe extern "C" fn keirin_response_close(
     })
 }
 
+/// Answers 500 in place of what was prepared, headers included; an answer that has begun is cut.
+/// For handlers that fail midway: by an exception in another language, say.
+///
+/// Errors: those of every call for an answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keirin_response_fail(
+    loop_: *mut keirin_loop_t,
+    response: keirin_response_t,
+) -> keirin_status_t {
+    // SAFETY: as the header asks.
+    run(|| unsafe { on(loop_, response, |cx, id| Ok(cx.by_id().fail(id)?)) })
+}
+
 /// Leaves the request to the next route that matches, once the handler has returned. Headers added
 /// so far stay; if no further route matches, the answer is 404.
 ///

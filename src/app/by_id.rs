@@ -201,6 +201,12 @@ impl<U: 'static> ById<'_, U> {
         self.state.close_answer(id)
     }
 
+    /// Answers 500 in place of what the handler has prepared, or cuts an answer that has begun, as
+    /// after a panic.
+    pub fn fail(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.state.fail_answer(id)
+    }
+
     /// Leaves the request to the next route that matches.
     ///
     /// # Errors

@@ -396,6 +396,13 @@ impl<U> State<U> {
         self.answer_status(id, 500);
     }
 
+    /// The same on the word of a handler that knows of its own failure.
+    pub(crate) fn fail_answer(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.answering(id)?;
+        self.answer_failed(id);
+        Ok(())
+    }
+
     /// Refuses what the peer sent: answers with the error's status where that is still possible,
     /// and ends the connection.
     #[cold]
