@@ -129,8 +129,8 @@
 #define KEIRIN_VERSION_NUMBER 100
 
 /**
- * Routes, kinds of WebSocket, and hooks. Loops and servers are made of it; each keeps what it needs,
- * so that the app can be freed then. It may be used on one thread at a time.
+ * Routes, kinds of WebSocket, and hooks. Loops and servers are made of it; each keeps what it
+ * needs, so that the app can be freed then. It may be used on one thread at a time.
  */
 typedef struct keirin_app_t keirin_app_t;
 
@@ -158,8 +158,8 @@ typedef struct keirin_handshake_t keirin_handshake_t;
 typedef struct keirin_loop_t keirin_loop_t;
 
 /**
- * A message for any number of sockets, on any worker: framed and compressed once, when the first of
- * them is sent it. It may be used on any thread.
+ * A message for any number of sockets, on any worker: framed and compressed once, when the first
+ * of them is sent it. It may be used on any thread.
  */
 typedef struct keirin_message_t keirin_message_t;
 
@@ -213,9 +213,9 @@ typedef struct {
 } keirin_response_t;
 
 /**
- * Answers a request. The request is gone when it returns; the answer is named `response`. A handler
- * that returns with the answer neither completed nor kept for later is answered 500, counted and
- * logged.
+ * Answers a request. The request is gone when it returns; the answer is named `response`. A
+ * handler that returns with the answer neither completed nor kept for later is answered 500,
+ * counted and logged.
  */
 typedef void (*keirin_request_fn)(void *user,
                                   keirin_loop_t *loop,
@@ -268,9 +268,9 @@ typedef struct {
 } keirin_address_t;
 
 /**
- * Is given a log record: a sentence, not ended by a NUL, and the peer it is about, or NULL. All are
- * gone when it returns. It is called on the loop's thread between callbacks; calls to this library
- * from within it for the loop are KEIRIN_ERR_REENTRANT.
+ * Is given a log record: a sentence, not ended by a NUL, and the peer it is about, or NULL. All
+ * are gone when it returns. It is called on the loop's thread between callbacks; calls to this
+ * library from within it for the loop are KEIRIN_ERR_REENTRANT.
  */
 typedef void (*keirin_log_fn)(void *user,
                               keirin_level_t level,
@@ -312,8 +312,8 @@ typedef void (*keirin_ws_fn)(void *user, keirin_loop_t *loop, keirin_ws_t ws);
 typedef uint32_t keirin_message_kind_t;
 
 /**
- * A handler that is given a message: KEIRIN_TEXT, which is valid UTF-8, or KEIRIN_BINARY. The bytes
- * are gone when it returns.
+ * A handler that is given a message: KEIRIN_TEXT, which is valid UTF-8, or KEIRIN_BINARY. The
+ * bytes are gone when it returns.
  */
 typedef void (*keirin_ws_message_fn)(void *user,
                                      keirin_loop_t *loop,
@@ -394,8 +394,8 @@ typedef void (*keirin_ws_close_fn)(void *user,
                                    size_t length);
 
 /**
- * Is given the whole body of a request. It has to complete the answer, or to keep it. The bytes are
- * gone when it returns.
+ * Is given the whole body of a request. It has to complete the answer, or to keep it. The bytes
+ * are gone when it returns.
  */
 typedef void (*keirin_body_fn)(void *user,
                                keirin_loop_t *loop,
@@ -404,8 +404,8 @@ typedef void (*keirin_body_fn)(void *user,
                                size_t length);
 
 /**
- * Is given a piece of a request's body; the last one, which may be empty, is marked. After the last
- * one it has to complete the answer, or to keep it. The bytes are gone when it returns.
+ * Is given a piece of a request's body; the last one, which may be empty, is marked. After the
+ * last one it has to complete the answer, or to keep it. The bytes are gone when it returns.
  */
 typedef void (*keirin_piece_fn)(void *user,
                                 keirin_loop_t *loop,
@@ -1280,8 +1280,8 @@ void keirin_config_free(keirin_config_t *config);
 keirin_status_t keirin_config_set(keirin_config_t *config, keirin_option_t option, uint64_t number);
 
 /**
- * Sets the value of a Server header, which is sent with every answer then. A value that must not be
- * sent is found when a loop or server is made with it.
+ * Sets the value of a Server header, which is sent with every answer then. A value that must not
+ * be sent is found when a loop or server is made with it.
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8.
  */
@@ -1295,9 +1295,9 @@ keirin_status_t keirin_config_set_server_header(keirin_config_t *config, const c
 keirin_status_t keirin_loop_count(keirin_loop_t *loop, keirin_counter_t counter, uint64_t *count);
 
 /**
- * Makes a loop of an app, on this thread, which it belongs to from now on. `config` may be NULL for
- * the defaults. It is freed with keirin_loop_free(). The process's limit on open files is left as
- * it is.
+ * Makes a loop of an app, on this thread, which it belongs to from now on. `config` may be NULL
+ * for the defaults. It is freed with keirin_loop_free(). The process's limit on open files is left
+ * as it is.
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_CONFIG, KEIRIN_ERR_IO; keirin_last_error() says more.
  */
@@ -1318,12 +1318,10 @@ keirin_status_t keirin_loop_free(keirin_loop_t *loop);
  * "unix:@NAME". `*port`, which may be NULL, is the port: with 0 the kernel chooses one. May be
  * called several times.
  *
- * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_ADDRESS, KEIRIN_ERR_LISTEN, also when another
- * program holds the port; KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
+ * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_ADDRESS, KEIRIN_ERR_LISTEN, also when
+ * another program holds the port; KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
  */
-keirin_status_t keirin_loop_listen(keirin_loop_t *loop,
-                                   const char *address,
-                                   uint16_t *port);
+keirin_status_t keirin_loop_listen(keirin_loop_t *loop, const char *address, uint16_t *port);
 
 /**
  * The loop's file descriptor, which a foreign loop watches for reading; it must not be read from,
@@ -1333,8 +1331,8 @@ int keirin_loop_fd(keirin_loop_t *loop);
 
 /**
  * How many milliseconds a foreign loop may wait for the descriptor before it calls
- * keirin_loop_turn(): -1 is for ever. It may change with every call to this library. 0 for NULL, on
- * another thread, and within a callback.
+ * keirin_loop_turn(): -1 is for ever. It may change with every call to this library. 0 for NULL,
+ * on another thread, and within a callback.
  */
 int64_t keirin_loop_next_timeout_ms(keirin_loop_t *loop);
 
@@ -1356,14 +1354,13 @@ keirin_status_t keirin_loop_turn(keirin_loop_t *loop, int64_t timeout_ms);
 keirin_status_t keirin_loop_run(keirin_loop_t *loop);
 
 /**
- * Begins a graceful stop: nothing new is accepted, answers that have begun are completed, WebSockets
- * are closed with KEIRIN_STOP_CLOSE_CODE, and what is not done after `grace_ms` is cut. A server's
- * worker takes the others with it only through keirin_server_stop().
+ * Begins a graceful stop: nothing new is accepted, answers that have begun are completed,
+ * WebSockets are closed with KEIRIN_STOP_CLOSE_CODE, and what is not done after `grace_ms` is cut.
+ * A server's worker takes the others with it only through keirin_server_stop().
  *
  * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
  */
-keirin_status_t keirin_loop_stop(keirin_loop_t *loop,
-                                 uint64_t grace_ms);
+keirin_status_t keirin_loop_stop(keirin_loop_t *loop, uint64_t grace_ms);
 
 /**
  * Whether a stop was asked for and everything has ended. False for NULL, on another thread, and
@@ -1422,7 +1419,8 @@ keirin_status_t keirin_handshake_choose(keirin_handshake_t *handshake,
 
 /**
  * The origin of the page that opens the socket. Browsers always say it, and do not let the page
- * choose; absent for clients that do not, and for NULL. Valid until the handshake is freed or used.
+ * choose; absent for clients that do not, and for NULL. Valid until the handshake is freed or
+ * used.
  */
 keirin_bytes_t keirin_handshake_origin(const keirin_handshake_t *handshake);
 
@@ -1460,8 +1458,9 @@ keirin_status_t keirin_response_upgrade(keirin_loop_t *loop,
  * Publishes to all subscribers of a topic, on all workers of the server. Each gets it once, in the
  * order of publication on this worker. `*published` may be NULL.
  *
- * Errors: KEIRIN_ERR_TOPIC for a topic that is empty or has more than 65535 bytes, KEIRIN_ERR_UTF8,
- * KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
+ * Errors: KEIRIN_ERR_TOPIC for a topic that is empty or has more than 65535 bytes,
+ * KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL,
+ * KEIRIN_ERR_WRONG_THREAD.
  */
 keirin_status_t keirin_loop_publish(keirin_loop_t *loop,
                                     const void *topic,
@@ -1508,7 +1507,8 @@ keirin_status_t keirin_ws_subscribe(keirin_loop_t *loop,
 
 /**
  * Subscribes a socket to all topics that a pattern matches. Levels of a topic are parted by "/";
- * in a pattern "+" stands for any one level, and "#" at its end for any number of them, as in MQTT.
+ * in a pattern "+" stands for any one level, and "#" at its end for any number of them, as in
+ * MQTT.
  *
  * Errors: KEIRIN_ERR_TOPIC for a malformed pattern, KEIRIN_ERR_UTF8, and those of every call for a
  * socket.
@@ -1606,8 +1606,8 @@ keirin_status_t keirin_remote_defer(const keirin_remote_t *remote,
                                     keirin_drop_fn drop_user);
 
 /**
- * Publishes to all subscribers of a topic on all workers. `*published` may be NULL; what is dropped
- * for slow readers is not in it.
+ * Publishes to all subscribers of a topic on all workers. `*published` may be NULL; what is
+ * dropped for slow readers is not in it.
  *
  * Errors: KEIRIN_ERR_TOPIC, KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind,
  * KEIRIN_ERR_NULL.
@@ -1624,8 +1624,8 @@ keirin_status_t keirin_remote_publish(const keirin_remote_t *remote,
  * Sends a message to a socket of any worker. The message is copied.
  *
  * Errors: KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL,
- * KEIRIN_ERR_FULL, KEIRIN_ERR_STOPPED. What becomes of the message on the socket's worker (it may be
- * gone by then) is only counted there.
+ * KEIRIN_ERR_FULL, KEIRIN_ERR_STOPPED. What becomes of the message on the socket's worker (it may
+ * be gone by then) is only counted there.
  */
 keirin_status_t keirin_remote_ws_send(const keirin_remote_t *remote,
                                       keirin_ws_t ws,
@@ -1828,10 +1828,10 @@ keirin_status_t keirin_response_end(keirin_loop_t *loop,
 keirin_status_t keirin_response_end_without_body(keirin_loop_t *loop, keirin_response_t response);
 
 /**
- * Sends as much of an answer of `total` bytes as the peer takes, without buffering the rest. `rest`
- * is the content from keirin_response_written() on, or the beginning of that. KEIRIN_OK: the answer
- * is complete. KEIRIN_MORE: all of `rest` is on its way, and it was not the whole answer.
- * KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
+ * Sends as much of an answer of `total` bytes as the peer takes, without buffering the rest.
+ * `rest` is the content from keirin_response_written() on, or the beginning of that. KEIRIN_OK:
+ * the answer is complete. KEIRIN_MORE: all of `rest` is on its way, and it was not the whole
+ * answer. KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
  * keirin_response_on_writable().
  *
  * Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, KEIRIN_ERR_ALREADY_BEGUN for an answer
@@ -2073,8 +2073,8 @@ uint32_t keirin_version_number(void);
 const char *keirin_version(void);
 
 /**
- * Sends a message. Never blocks: what the peer does not take waits in memory (KEIRIN_QUEUED), up to
- * KEIRIN_WS_BACKPRESSURE_BYTES_MAX (KEIRIN_DROPPED).
+ * Sends a message. Never blocks: what the peer does not take waits in memory (KEIRIN_QUEUED), up
+ * to KEIRIN_WS_BACKPRESSURE_BYTES_MAX (KEIRIN_DROPPED).
  *
  * Errors: KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_FRAGMENT within a
  * message that is sent in fragments, and those of every call for a socket: KEIRIN_ERR_NULL,
@@ -2087,9 +2087,9 @@ keirin_status_t keirin_ws_send(keirin_loop_t *loop,
                                size_t length);
 
 /**
- * Sends a piece of a message. The first one begins it, and its kind is that of all; the one that is
- * `last` completes it. Other messages wait for that. Only the first piece can be dropped for want
- * of room. Pieces of text are cut between characters. They are not compressed.
+ * Sends a piece of a message. The first one begins it, and its kind is that of all; the one that
+ * is `last` completes it. Other messages wait for that. Only the first piece can be dropped for
+ * want of room. Pieces of text are cut between characters. They are not compressed.
  *
  * Errors: KEIRIN_ERR_FRAGMENT for a piece of another kind, and those of keirin_ws_send().
  */
@@ -2147,8 +2147,9 @@ keirin_status_t keirin_ws_ping(keirin_loop_t *loop,
  * KEIRIN_LINGER_TIMEOUT_MS. What was sent before then has KEIRIN_WRITE_STALL_TIMEOUT_MS to leave.
  * The reason is cut to 123 bytes. From here on nothing can be sent.
  *
- * Errors: KEIRIN_ERR_CLOSE_CODE for a code that must not be sent (what may be is 1000 to 1003, 1007
- * to 1014, 3000 to 4999), KEIRIN_ERR_UTF8 for the reason, and those of every call for a socket.
+ * Errors: KEIRIN_ERR_CLOSE_CODE for a code that must not be sent (what may be is 1000 to 1003,
+ * 1007 to 1014, 3000 to 4999), KEIRIN_ERR_UTF8 for the reason, and those of every call for a
+ * socket.
  */
 keirin_status_t keirin_ws_end(keirin_loop_t *loop,
                               keirin_ws_t ws,

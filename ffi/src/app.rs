@@ -17,9 +17,9 @@ use crate::task::keirin_task_fn;
 use crate::user::{User, UserCell, keirin_drop_fn};
 use crate::websocket::keirin_sockets_t;
 
-/// Answers a request. The request is gone when it returns; the answer is named `response`. A handler
-/// that returns with the answer neither completed nor kept for later is answered 500, counted and
-/// logged.
+/// Answers a request. The request is gone when it returns; the answer is named `response`. A
+/// handler that returns with the answer neither completed nor kept for later is answered 500,
+/// counted and logged.
 pub type keirin_request_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -39,9 +39,9 @@ pub const KEIRIN_WARN: keirin_level_t = 2;
 /// Something does not work.
 pub const KEIRIN_ERROR: keirin_level_t = 3;
 
-/// Is given a log record: a sentence, not ended by a NUL, and the peer it is about, or NULL. All are
-/// gone when it returns. It is called on the loop's thread between callbacks; calls to this library
-/// from within it for the loop are KEIRIN_ERR_REENTRANT.
+/// Is given a log record: a sentence, not ended by a NUL, and the peer it is about, or NULL. All
+/// are gone when it returns. It is called on the loop's thread between callbacks; calls to this
+/// library from within it for the loop are KEIRIN_ERR_REENTRANT.
 pub type keirin_log_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -52,8 +52,8 @@ pub type keirin_log_fn = Option<
     ),
 >;
 
-/// Routes, kinds of WebSocket, and hooks. Loops and servers are made of it; each keeps what it needs,
-/// so that the app can be freed then. It may be used on one thread at a time.
+/// Routes, kinds of WebSocket, and hooks. Loops and servers are made of it; each keeps what it
+/// needs, so that the app can be freed then. It may be used on one thread at a time.
 pub struct keirin_app_t {
     pub(crate) definition: Blueprint,
 }

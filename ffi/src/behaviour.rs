@@ -70,8 +70,8 @@ pub const KEIRIN_BACKPRESSURE_QUEUE: u32 = 2;
 pub type keirin_ws_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, loop_: *mut keirin_loop_t, ws: keirin_ws_t)>;
 
-/// A handler that is given a message: KEIRIN_TEXT, which is valid UTF-8, or KEIRIN_BINARY. The bytes
-/// are gone when it returns.
+/// A handler that is given a message: KEIRIN_TEXT, which is valid UTF-8, or KEIRIN_BINARY. The
+/// bytes are gone when it returns.
 pub type keirin_ws_message_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,

@@ -9,8 +9,8 @@ use crate::response::keirin_response_t;
 use crate::status::{KEIRIN_ERR_NULL, Refused, keirin_status_t, run};
 use crate::user::{User, keirin_drop_fn};
 
-/// Is given the whole body of a request. It has to complete the answer, or to keep it. The bytes are
-/// gone when it returns.
+/// Is given the whole body of a request. It has to complete the answer, or to keep it. The bytes
+/// are gone when it returns.
 pub type keirin_body_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -21,8 +21,8 @@ pub type keirin_body_fn = Option<
     ),
 >;
 
-/// Is given a piece of a request's body; the last one, which may be empty, is marked. After the last
-/// one it has to complete the answer, or to keep it. The bytes are gone when it returns.
+/// Is given a piece of a request's body; the last one, which may be empty, is marked. After the
+/// last one it has to complete the answer, or to keep it. The bytes are gone when it returns.
 pub type keirin_piece_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,

@@ -115,8 +115,8 @@ pub unsafe extern "C" fn keirin_config_set(
     })
 }
 
-/// Sets the value of a Server header, which is sent with every answer then. A value that must not be
-/// sent is found when a loop or server is made with it.
+/// Sets the value of a Server header, which is sent with every answer then. A value that must not
+/// be sent is found when a loop or server is made with it.
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8.
 #[unsafe(no_mangle)]

@@ -15,9 +15,9 @@ use crate::handle::{Worker, keirin_loop_t, with};
 use crate::status::{KEIRIN_ERR_PANIC, Outcome, Refused, keirin_status_t, run, value};
 use crate::user::{User, keirin_drop_fn};
 
-/// Makes a loop of an app, on this thread, which it belongs to from now on. `config` may be NULL for
-/// the defaults. It is freed with keirin_loop_free(). The process's limit on open files is left as
-/// it is.
+/// Makes a loop of an app, on this thread, which it belongs to from now on. `config` may be NULL
+/// for the defaults. It is freed with keirin_loop_free(). The process's limit on open files is left
+/// as it is.
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_CONFIG, KEIRIN_ERR_IO; keirin_last_error() says more.
 #[unsafe(no_mangle)]
@@ -85,8 +85,8 @@ unsafe fn on<R>(
 /// "unix:@NAME". `*port`, which may be NULL, is the port: with 0 the kernel chooses one. May be
 /// called several times.
 ///
-/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_ADDRESS, KEIRIN_ERR_LISTEN, also when another
-/// program holds the port; KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
+/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_ADDRESS, KEIRIN_ERR_LISTEN, also when
+/// another program holds the port; KEIRIN_ERR_WRONG_THREAD, KEIRIN_ERR_REENTRANT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_listen(
     loop_: *mut keirin_loop_t,
@@ -120,8 +120,8 @@ pub unsafe extern "C" fn keirin_loop_fd(loop_: *mut keirin_loop_t) -> c_int {
 }
 
 /// How many milliseconds a foreign loop may wait for the descriptor before it calls
-/// keirin_loop_turn(): -1 is for ever. It may change with every call to this library. 0 for NULL, on
-/// another thread, and within a callback.
+/// keirin_loop_turn(): -1 is for ever. It may change with every call to this library. 0 for NULL,
+/// on another thread, and within a callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_next_timeout_ms(loop_: *mut keirin_loop_t) -> i64 {
     value(0, || {
@@ -169,9 +169,9 @@ pub unsafe extern "C" fn keirin_loop_run(loop_: *mut keirin_loop_t) -> keirin_st
     })
 }
 
-/// Begins a graceful stop: nothing new is accepted, answers that have begun are completed, WebSockets
-/// are closed with KEIRIN_STOP_CLOSE_CODE, and what is not done after `grace_ms` is cut. A server's
-/// worker takes the others with it only through keirin_server_stop().
+/// Begins a graceful stop: nothing new is accepted, answers that have begun are completed,
+/// WebSockets are closed with KEIRIN_STOP_CLOSE_CODE, and what is not done after `grace_ms` is cut.
+/// A server's worker takes the others with it only through keirin_server_stop().
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
 #[unsafe(no_mangle)]

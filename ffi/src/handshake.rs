@@ -86,7 +86,8 @@ pub unsafe extern "C" fn keirin_handshake_choose(
 }
 
 /// The origin of the page that opens the socket. Browsers always say it, and do not let the page
-/// choose; absent for clients that do not, and for NULL. Valid until the handshake is freed or used.
+/// choose; absent for clients that do not, and for NULL. Valid until the handshake is freed or
+/// used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_handshake_origin(
     handshake: *const keirin_handshake_t,

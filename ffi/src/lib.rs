@@ -1,8 +1,8 @@
 //! The C interface of keirin: `include/keirin.h` is generated from this crate.
 //!
 //! Everything unsafe of the project is here. [`handle`] is where references become pointers and
-//! back, [`arguments`] where what comes from C is checked, [`status`] where panics end. What pointers
-//! have to be is said once, in the header's introduction.
+//! back, [`arguments`] where what comes from C is checked, [`status`] where panics end. What
+//! pointers have to be is said once, in the header's introduction.
 
 #![expect(
     non_camel_case_types,

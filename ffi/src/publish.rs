@@ -59,8 +59,9 @@ pub(crate) unsafe fn publication<'a>(
 /// Publishes to all subscribers of a topic, on all workers of the server. Each gets it once, in the
 /// order of publication on this worker. `*published` may be NULL.
 ///
-/// Errors: KEIRIN_ERR_TOPIC for a topic that is empty or has more than 65535 bytes, KEIRIN_ERR_UTF8,
-/// KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL, KEIRIN_ERR_WRONG_THREAD.
+/// Errors: KEIRIN_ERR_TOPIC for a topic that is empty or has more than 65535 bytes,
+/// KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL,
+/// KEIRIN_ERR_WRONG_THREAD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_loop_publish(
     loop_: *mut keirin_loop_t,
@@ -156,7 +157,8 @@ pub unsafe extern "C" fn keirin_ws_subscribe(
 }
 
 /// Subscribes a socket to all topics that a pattern matches. Levels of a topic are parted by "/";
-/// in a pattern "+" stands for any one level, and "#" at its end for any number of them, as in MQTT.
+/// in a pattern "+" stands for any one level, and "#" at its end for any number of them, as in
+/// MQTT.
 ///
 /// Errors: KEIRIN_ERR_TOPIC for a malformed pattern, KEIRIN_ERR_UTF8, and those of every call for a
 /// socket.

@@ -132,8 +132,8 @@ pub unsafe extern "C" fn keirin_remote_defer(
     })
 }
 
-/// Publishes to all subscribers of a topic on all workers. `*published` may be NULL; what is dropped
-/// for slow readers is not in it.
+/// Publishes to all subscribers of a topic on all workers. `*published` may be NULL; what is
+/// dropped for slow readers is not in it.
 ///
 /// Errors: KEIRIN_ERR_TOPIC, KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind,
 /// KEIRIN_ERR_NULL.
@@ -166,8 +166,8 @@ pub unsafe extern "C" fn keirin_remote_publish(
 /// Sends a message to a socket of any worker. The message is copied.
 ///
 /// Errors: KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL,
-/// KEIRIN_ERR_FULL, KEIRIN_ERR_STOPPED. What becomes of the message on the socket's worker (it may be
-/// gone by then) is only counted there.
+/// KEIRIN_ERR_FULL, KEIRIN_ERR_STOPPED. What becomes of the message on the socket's worker (it may
+/// be gone by then) is only counted there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_remote_ws_send(
     remote: *const keirin_remote_t,

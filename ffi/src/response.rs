@@ -190,10 +190,10 @@ pub unsafe extern "C" fn keirin_response_end_without_body(
     })
 }
 
-/// Sends as much of an answer of `total` bytes as the peer takes, without buffering the rest. `rest`
-/// is the content from keirin_response_written() on, or the beginning of that. KEIRIN_OK: the answer
-/// is complete. KEIRIN_MORE: all of `rest` is on its way, and it was not the whole answer.
-/// KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
+/// Sends as much of an answer of `total` bytes as the peer takes, without buffering the rest.
+/// `rest` is the content from keirin_response_written() on, or the beginning of that. KEIRIN_OK:
+/// the answer is complete. KEIRIN_MORE: all of `rest` is on its way, and it was not the whole
+/// answer. KEIRIN_BLOCKED: the peer reads slowly, and took only a part: wait with
 /// keirin_response_on_writable().
 ///
 /// Errors: KEIRIN_ERR_LENGTH for more than `total` leaves, KEIRIN_ERR_ALREADY_BEGUN for an answer

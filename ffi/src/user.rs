@@ -58,7 +58,8 @@ impl UserCell {
         Self(Cell::new(Some(user)))
     }
 
-    /// Gives back what was there: dropping it calls into C, which nothing borrowed may live through.
+    /// Gives back what was there: dropping it calls into C, which nothing borrowed may live
+    /// through.
     pub(crate) fn replace(&self, user: User) -> Option<User> {
         self.0.replace(Some(user))
     }

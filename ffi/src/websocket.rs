@@ -89,8 +89,8 @@ pub const KEIRIN_CLOSED_STOP: keirin_close_cause_t = 10;
 /// Another cause, of a later version of the library.
 pub const KEIRIN_CLOSED_OTHER: keirin_close_cause_t = 11;
 
-/// A message for any number of sockets, on any worker: framed and compressed once, when the first of
-/// them is sent it. It may be used on any thread.
+/// A message for any number of sockets, on any worker: framed and compressed once, when the first
+/// of them is sent it. It may be used on any thread.
 pub struct keirin_message_t {
     message: PreparedMessage,
 }
@@ -130,8 +130,8 @@ unsafe fn on<R>(
     unsafe { with(loop_, |_, cx| operation(cx, ws.id())) }
 }
 
-/// Sends a message. Never blocks: what the peer does not take waits in memory (KEIRIN_QUEUED), up to
-/// KEIRIN_WS_BACKPRESSURE_BYTES_MAX (KEIRIN_DROPPED).
+/// Sends a message. Never blocks: what the peer does not take waits in memory (KEIRIN_QUEUED), up
+/// to KEIRIN_WS_BACKPRESSURE_BYTES_MAX (KEIRIN_DROPPED).
 ///
 /// Errors: KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_FRAGMENT within a
 /// message that is sent in fragments, and those of every call for a socket: KEIRIN_ERR_NULL,
@@ -155,9 +155,9 @@ pub unsafe extern "C" fn keirin_ws_send(
     })
 }
 
-/// Sends a piece of a message. The first one begins it, and its kind is that of all; the one that is
-/// `last` completes it. Other messages wait for that. Only the first piece can be dropped for want
-/// of room. Pieces of text are cut between characters. They are not compressed.
+/// Sends a piece of a message. The first one begins it, and its kind is that of all; the one that
+/// is `last` completes it. Other messages wait for that. Only the first piece can be dropped for
+/// want of room. Pieces of text are cut between characters. They are not compressed.
 ///
 /// Errors: KEIRIN_ERR_FRAGMENT for a piece of another kind, and those of keirin_ws_send().
 #[unsafe(no_mangle)]
@@ -263,8 +263,9 @@ pub unsafe extern "C" fn keirin_ws_ping(
 /// KEIRIN_LINGER_TIMEOUT_MS. What was sent before then has KEIRIN_WRITE_STALL_TIMEOUT_MS to leave.
 /// The reason is cut to 123 bytes. From here on nothing can be sent.
 ///
-/// Errors: KEIRIN_ERR_CLOSE_CODE for a code that must not be sent (what may be is 1000 to 1003, 1007
-/// to 1014, 3000 to 4999), KEIRIN_ERR_UTF8 for the reason, and those of every call for a socket.
+/// Errors: KEIRIN_ERR_CLOSE_CODE for a code that must not be sent (what may be is 1000 to 1003,
+/// 1007 to 1014, 3000 to 4999), KEIRIN_ERR_UTF8 for the reason, and those of every call for a
+/// socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_ws_end(
     loop_: *mut keirin_loop_t,
