@@ -26,7 +26,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [--full]             every test, in order; --full runs all of Autobahn's testsuite, not a
-                            sample of its slow cases, and fuzzes each target for 60 s
+                            sample of its slow cases, misuses the C interface under a
+                            sanitizer, and fuzzes each target for 60 s
   tidy                      style, layering, dead files, links
   autobahn [--full | --cases 1.*,9.7.6]
                             Autobahn's testsuite for WebSocket alone

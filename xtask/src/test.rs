@@ -53,6 +53,7 @@ pub(crate) fn run(extent: Extent) -> Result {
         Extent::Short => &[("autobahn", || autobahn::run(&autobahn::Selection::Sample))],
         Extent::Full => &[
             ("autobahn", || autobahn::run(&autobahn::Selection::All)),
+            ("sanitizer", sanitized_matrix),
             ("fuzz", || fuzz::run_all(FUZZ_SECONDS)),
         ],
     };
@@ -107,6 +108,12 @@ fn tests() -> Result {
         shell::target_folder()?.join("release/examples"),
     );
     shell::run(cargo.env("KEIRIN_PREFIX", install::test_prefix()?))
+}
+
+/// Misuse of the C interface under AddressSanitizer, which takes minutes.
+fn sanitized_matrix() -> Result {
+    let mut command = cargo(&["test", "--package", "keirin-ffi", "--test", "safety"]);
+    shell::run(command.args(["--", "--ignored"]))
 }
 
 #[expect(
