@@ -1719,6 +1719,20 @@ keirin_bytes_t keirin_request_parameter(const keirin_request_t *request,
                                         size_t length);
 
 /**
+ * Decodes what the route's ":name" matched into `buffer`: percent-decoded, which has to give UTF-8.
+ * `*value_length` is set to its length, also when it does not fit; it may be NULL.
+ *
+ * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_NOT_FOUND where there is none or it is
+ * malformed, KEIRIN_ERR_LENGTH when it is longer than `capacity`.
+ */
+keirin_status_t keirin_request_parameter_decoded(const keirin_request_t *request,
+                                                 const void *name,
+                                                 size_t length,
+                                                 void *buffer,
+                                                 size_t capacity,
+                                                 size_t *value_length);
+
+/**
  * Decodes the value of the first query parameter of this name into `buffer`. One without "=" is
  * empty. `*value_length` is set to its length, also when it does not fit; it may be NULL.
  *

@@ -1,7 +1,7 @@
 //! The C interface of keirin: `include/keirin.h` is generated from this crate.
 //!
-//! Everything unsafe of the project is here. [`handle`] is where references become pointers and
-//! back, [`arguments`] where what comes from C is checked, [`status`] where panics end. What
+//! Everything unsafe of the project is here. `handle` is where references become pointers and
+//! back, `arguments` where what comes from C is checked, `status` where panics end. What
 //! pointers have to be is said once, in the header's introduction.
 
 #![expect(

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use keirin::{Filter, Publication, Published};
+use keirin::{Filter, Misuse, Publication, Published, Socket};
 
 use crate::arguments::{output, set_optional, text};
-use crate::handle::{keirin_loop_t, with};
+use crate::handle::{Worker, keirin_loop_t, with};
 use crate::status::{KEIRIN_ERR_NULL, Outcome, Refused, keirin_status_t, run};
 use crate::websocket::{keirin_message_kind_t, keirin_ws_t, message};
 
@@ -135,6 +135,28 @@ pub unsafe extern "C" fn keirin_loop_subscribers(
     })
 }
 
+/// Changes what a socket is subscribed to.
+///
+/// # Safety
+/// As the header asks of the pointers.
+unsafe fn change(
+    loop_: *mut keirin_loop_t,
+    ws: keirin_ws_t,
+    (topic, length): (*const c_void, usize),
+    change: impl FnOnce(&mut Socket<'_, Worker>, &str) -> Result<bool, Misuse>,
+) -> keirin_status_t {
+    run(|| {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let topic = text(topic, length)?;
+            with(loop_, |_, cx| {
+                change(&mut cx.socket(ws.id())?, topic)?;
+                Ok(())
+            })
+        }
+    })
+}
+
 /// Subscribes a socket to a topic: text of 1 to 65535 bytes in which no character is special. To be
 /// subscribed already is no error. It sees what is published from now on.
 ///
@@ -146,14 +168,8 @@ pub unsafe extern "C" fn keirin_ws_subscribe(
     topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
-    run(|| {
-        // SAFETY: as the header asks.
-        unsafe {
-            let topic = text(topic, length)?;
-            with(loop_, |_, cx| Ok(cx.socket(ws.id())?.subscribe(topic)?))?;
-        }
-        Ok(())
-    })
+    // SAFETY: as the header asks.
+    unsafe { change(loop_, ws, (topic, length), |ws, topic| ws.subscribe(topic)) }
 }
 
 /// Subscribes a socket to all topics that a pattern matches. Levels of a topic are parted by "/";
@@ -169,16 +185,12 @@ pub unsafe extern "C" fn keirin_ws_subscribe_pattern(
     pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
-    run(|| {
-        // SAFETY: as the header asks.
-        unsafe {
-            let pattern = text(pattern, length)?;
-            with(loop_, |_, cx| {
-                Ok(cx.socket(ws.id())?.subscribe_pattern(pattern)?)
-            })?;
-        }
-        Ok(())
-    })
+    // SAFETY: as the header asks.
+    unsafe {
+        change(loop_, ws, (pattern, length), |ws, pattern| {
+            ws.subscribe_pattern(pattern)
+        })
+    }
 }
 
 /// Ends a subscription; that there was none is no error. What was published before still arrives.
@@ -191,14 +203,12 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe(
     topic: *const c_void,
     length: usize,
 ) -> keirin_status_t {
-    run(|| {
-        // SAFETY: as the header asks.
-        unsafe {
-            let topic = text(topic, length)?;
-            with(loop_, |_, cx| Ok(cx.socket(ws.id())?.unsubscribe(topic)?))?;
-        }
-        Ok(())
-    })
+    // SAFETY: as the header asks.
+    unsafe {
+        change(loop_, ws, (topic, length), |ws, topic| {
+            ws.unsubscribe(topic)
+        })
+    }
 }
 
 /// Ends the subscription to a pattern; that there was none is no error.
@@ -211,16 +221,12 @@ pub unsafe extern "C" fn keirin_ws_unsubscribe_pattern(
     pattern: *const c_void,
     length: usize,
 ) -> keirin_status_t {
-    run(|| {
-        // SAFETY: as the header asks.
-        unsafe {
-            let pattern = text(pattern, length)?;
-            with(loop_, |_, cx| {
-                Ok(cx.socket(ws.id())?.unsubscribe_pattern(pattern)?)
-            })?;
-        }
-        Ok(())
-    })
+    // SAFETY: as the header asks.
+    unsafe {
+        change(loop_, ws, (pattern, length), |ws, pattern| {
+            ws.unsubscribe_pattern(pattern)
+        })
+    }
 }
 
 /// Reads whether a socket is subscribed to exactly this topic, patterns aside.

@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use keirin::proto::uri;
 use keirin::{HandshakeError, OwnedRequest, Request};
 
 use crate::arguments::{free, give, keirin_bytes_t, output, reference, set_optional, text};
@@ -140,18 +141,29 @@ unsafe fn look(
     })
 }
 
+/// Text of a request, lent or cloned.
+///
+/// # Safety
+/// As [`reference`].
+unsafe fn look_text(
+    request: *const keirin_request_t,
+    borrowed: impl for<'a> FnOnce(&Request<'a>) -> Option<&'a str>,
+    owned: impl FnOnce(&OwnedRequest) -> Option<&str>,
+) -> keirin_bytes_t {
+    let bytes = |text: Option<&str>| text.map(str::as_bytes).into();
+    // SAFETY: as the caller promises.
+    unsafe {
+        look(request, |request| {
+            request.view(|it| bytes(borrowed(it)), |it| bytes(owned(it)))
+        })
+    }
+}
+
 /// The method as sent: "GET". Case matters (RFC 9110 section 9.1). Absent for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_method(request: *const keirin_request_t) -> keirin_bytes_t {
     // SAFETY: as the header asks.
-    unsafe {
-        look(request, |request| {
-            request.view(
-                |request| request.method().as_bytes().into(),
-                |request| request.method.as_bytes().into(),
-            )
-        })
-    }
+    unsafe { look_text(request, |it| Some(it.method()), |it| Some(&it.method)) }
 }
 
 /// The target as sent: path and query, an absolute URI, or "*" (RFC 9112 section 3.2). Absent for
@@ -159,42 +171,21 @@ pub unsafe extern "C" fn keirin_request_method(request: *const keirin_request_t)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_target(request: *const keirin_request_t) -> keirin_bytes_t {
     // SAFETY: as the header asks.
-    unsafe {
-        look(request, |request| {
-            request.view(
-                |request| request.target().as_bytes().into(),
-                |request| request.target.as_bytes().into(),
-            )
-        })
-    }
+    unsafe { look_text(request, |it| Some(it.target()), |it| Some(&it.target)) }
 }
 
 /// The path, neither decoded nor normalised. Absent for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_path(request: *const keirin_request_t) -> keirin_bytes_t {
     // SAFETY: as the header asks.
-    unsafe {
-        look(request, |request| {
-            request.view(
-                |request| request.path().as_bytes().into(),
-                |request| request.path.as_bytes().into(),
-            )
-        })
-    }
+    unsafe { look_text(request, |it| Some(it.path()), |it| Some(&it.path)) }
 }
 
 /// What follows the first "?", not decoded. Absent without one, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_query(request: *const keirin_request_t) -> keirin_bytes_t {
     // SAFETY: as the header asks.
-    unsafe {
-        look(request, |request| {
-            request.view(
-                |request| request.query().map(str::as_bytes).into(),
-                |request| request.query.as_deref().map(str::as_bytes).into(),
-            )
-        })
-    }
+    unsafe { look_text(request, |it| it.query(), |it| it.query.as_deref()) }
 }
 
 /// The value of the first header of this name, in any case, without the white space around it
@@ -251,6 +242,36 @@ pub unsafe extern "C" fn keirin_request_parameter(
     }
 }
 
+/// Decodes what the route's ":name" matched into `buffer`: percent-decoded, which has to give UTF-8.
+/// `*value_length` is set to its length, also when it does not fit; it may be NULL.
+///
+/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_NOT_FOUND where there is none or it is
+/// malformed, KEIRIN_ERR_LENGTH when it is longer than `capacity`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keirin_request_parameter_decoded(
+    request: *const keirin_request_t,
+    name: *const c_void,
+    length: usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    value_length: *mut usize,
+) -> keirin_status_t {
+    // SAFETY: as the header asks.
+    unsafe {
+        decode(
+            (request, name, length),
+            (buffer, capacity, value_length),
+            |request, name| {
+                let owned = |it: &OwnedRequest| {
+                    let found = it.parameters.iter().find(|(found, _)| found == name);
+                    Some(uri::percent_decode(&found?.1)?.into_owned())
+                };
+                request.view(|it| Some(it.parameter_decoded(name)?.into_owned()), owned)
+            },
+        )
+    }
+}
+
 /// Decodes the value of the first query parameter of this name into `buffer`. One without "=" is
 /// empty. `*value_length` is set to its length, also when it does not fit; it may be NULL.
 ///
@@ -265,18 +286,36 @@ pub unsafe extern "C" fn keirin_request_query_parameter(
     capacity: usize,
     value_length: *mut usize,
 ) -> keirin_status_t {
+    // SAFETY: as the header asks.
+    unsafe {
+        decode(
+            (request, name, length),
+            (buffer, capacity, value_length),
+            |request, name| {
+                let owned = |it: &OwnedRequest| {
+                    let found = uri::query_parameter(it.query.as_deref()?, name);
+                    Some(found?.into_owned())
+                };
+                request.view(|it| Some(it.query_parameter(name)?.into_owned()), owned)
+            },
+        )
+    }
+}
+
+/// Finds something by its name and copies it to the caller.
+///
+/// # Safety
+/// As the header asks of the pointers.
+unsafe fn decode(
+    (request, name, length): (*const keirin_request_t, *const c_void, usize),
+    (buffer, capacity, value_length): (*mut c_void, usize, *mut usize),
+    find: impl FnOnce(&keirin_request_t, &str) -> Option<String>,
+) -> keirin_status_t {
     run(|| {
-        // SAFETY: as the header asks.
+        // SAFETY: as the caller promises.
         let (request, name) = unsafe { (reference(request)?, text(name, length)?) };
-        let query = request.view(
-            |request| request.query().map(str::to_owned),
-            |request| request.query.clone(),
-        );
-        let found = query
-            .as_deref()
-            .and_then(|query| keirin::proto::uri::query_parameter(query, name));
-        let found = found.ok_or(Refused(KEIRIN_ERR_NOT_FOUND))?;
-        // SAFETY: as the header asks.
+        let found = find(request, name).ok_or(Refused(KEIRIN_ERR_NOT_FOUND))?;
+        // SAFETY: as the caller promises.
         unsafe {
             set_optional(value_length, found.len());
             copy_out(found.as_bytes(), buffer, capacity)

@@ -116,23 +116,16 @@ public:
         return detail::view(keirin_request_parameter(raw_, detail::bytes(name), name.size()));
     }
 
+    /// What the route's ":name" matched, percent-decoded; nothing where there is no such name, or it
+    /// is malformed.
+    std::optional<std::string> parameter_decoded(std::string_view name) const {
+        return decoded(&keirin_request_parameter_decoded, name);
+    }
+
     /// The decoded value of the first query parameter of this name; nothing where there is none, or
     /// it is malformed.
     std::optional<std::string> query_parameter(std::string_view name) const {
-        std::string value(64, '\0');
-        std::size_t length = 0;
-        const auto read = [&] {
-            return keirin_request_query_parameter(raw_, detail::bytes(name), name.size(),
-                                                  reinterpret_cast<std::uint8_t *>(value.data()),
-                                                  value.size(), &length);
-        };
-        auto status = read();
-        if (status == KEIRIN_ERR_LENGTH) {
-            value.resize(length);
-            status = read();
-        }
-        value.resize(status == KEIRIN_OK ? length : 0);
-        return status == KEIRIN_OK ? std::optional(std::move(value)) : std::nullopt;
+        return decoded(&keirin_request_query_parameter, name);
     }
 
     /// 0 for HTTP/1.0, 1 for HTTP/1.1; -1 for a clone, which does not keep it.
@@ -156,6 +149,24 @@ public:
 
 protected:
     const keirin_request_t *raw_;
+
+private:
+    using Decode = decltype(&keirin_request_query_parameter);
+
+    std::optional<std::string> decoded(Decode decode, std::string_view name) const {
+        std::string value(64, '\0');
+        std::size_t length = 0;
+        const auto read = [&] {
+            return decode(raw_, name.data(), name.size(), value.data(), value.size(), &length);
+        };
+        auto status = read();
+        if (status == KEIRIN_ERR_LENGTH) {
+            value.resize(length);
+            status = read();
+        }
+        value.resize(status == KEIRIN_OK ? length : 0);
+        return status == KEIRIN_OK ? std::optional(std::move(value)) : std::nullopt;
+    }
 };
 
 /// A request that stays. It may be read on any thread.

@@ -80,6 +80,12 @@ void add_requests(keirin::App &app) {
         CHECK(copy.version_minor() == -1 && !copy.handshake());
         res.end(describe(copy) + (value ? "\n" + std::to_string(value->size()) : ""));
     });
+    app.get("/decoded/:name", [](auto res, auto req) {
+        CHECK(!req.parameter_decoded("none"));
+        const auto copy = req.clone();
+        CHECK(copy.parameter_decoded("name") == req.parameter_decoded("name"));
+        res.end(req.parameter_decoded("name").value_or("malformed"));
+    });
     app.get("/chunks", [](auto res, auto) {
         res.write_continue().status(203).header("Answer", 42);
         CHECK(res.write("one,") == Status::ok && res.written() == 4);

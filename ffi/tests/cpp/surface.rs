@@ -24,6 +24,13 @@ fn requests_and_answers() {
     assert_eq!(described.body, expected);
     assert_eq!(described.header("Server"), Some("cpp"));
 
+    let long = "w".repeat(100);
+    assert_eq!(
+        get(port, &format!("/decoded/a%20{long}")).body,
+        format!("a {long}")
+    );
+    assert_eq!(get(port, "/decoded/%zz").body, "malformed");
+
     let chunks = get(port, "/chunks");
     assert!(chunks.head.starts_with("HTTP/1.1 203 "), "{chunks:?}");
     assert_eq!(chunks.header("Answer"), Some("42"));
