@@ -242,8 +242,8 @@ pub unsafe extern "C" fn keirin_request_parameter(
     }
 }
 
-/// Decodes what the route's ":name" matched into `buffer`: percent-decoded, which has to give UTF-8.
-/// `*value_length` is set to its length, also when it does not fit; it may be NULL.
+/// Decodes what the route's ":name" matched into `buffer`: percent-decoded, which has to give
+/// UTF-8. `*value_length` is set to its length, also when it does not fit; it may be NULL.
 ///
 /// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, KEIRIN_ERR_NOT_FOUND where there is none or it is
 /// malformed, KEIRIN_ERR_LENGTH when it is longer than `capacity`.

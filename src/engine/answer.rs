@@ -397,6 +397,7 @@ impl<U> State<U> {
     }
 
     /// The same on the word of a handler that knows of its own failure.
+    #[cfg(feature = "binding")]
     pub(crate) fn fail_answer(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.answering(id)?;
         self.answer_failed(id);
