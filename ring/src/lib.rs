@@ -25,7 +25,11 @@ pub struct SendRing {
     ring: IoUring,
     /// What is about to be submitted. Kept for its memory.
     entries: Vec<squeue::Entry>,
+    /// 0 once it is of no use.
     capacity: usize,
+    /// How many entries the next call takes; the one after it is refused.
+    #[cfg(test)]
+    cut: std::cell::Cell<Option<u32>>,
 }
 
 /// The rest of a batch was not tried, since the kernel refuses the ring. It is of no use any more.
@@ -52,6 +56,8 @@ impl SendRing {
             ring,
             entries: Vec::with_capacity(capacity as usize),
             capacity: capacity as usize,
+            #[cfg(test)]
+            cut: std::cell::Cell::default(),
         };
         ring.try_out()?;
         Ok(ring)
@@ -69,6 +75,8 @@ impl SendRing {
         sends: impl IntoIterator<Item = Send<'a>>,
         mut short: impl FnMut(usize, io::Result<usize>),
     ) -> Result<(), Broken> {
+        // What a `short` that has panicked has left behind is nobody's.
+        self.ring.completion().for_each(drop);
         let mut sends = sends.into_iter().enumerate().peekable();
         while let Some(&(from, _)) = sends.peek() {
             // Forgotten first: what an iterator that panicked has left here is not valid any more.
@@ -76,7 +84,7 @@ impl SendRing {
             for (index, (socket, bytes)) in sends.by_ref().take(self.capacity) {
                 self.entries.push(entry(index, socket, bytes));
             }
-            self.submit(from)?;
+            let submitted = self.submit(from);
             for completion in self.ring.completion() {
                 let result = match completion.result() {
                     taken @ 0.. => Ok(taken as usize),
@@ -84,6 +92,7 @@ impl SendRing {
                 };
                 short(completion.user_data() as usize, result);
             }
+            submitted?;
         }
         Ok(())
     }
@@ -101,7 +110,7 @@ impl SendRing {
         }
         let mut submitted = 0;
         while submitted < self.entries.len() {
-            match self.ring.submit() {
+            match self.enter() {
                 Ok(0) => return Err(self.broken(from + submitted, io::ErrorKind::Other.into())),
                 Ok(count) => submitted += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -117,46 +126,125 @@ impl SendRing {
         Broken { from, error }
     }
 
+    fn enter(&self) -> io::Result<usize> {
+        #[cfg(test)]
+        if let Some(cut) = self.cut.get() {
+            self.cut.set(Some(0));
+            return if cut == 0 {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                // SAFETY: as for `submit`; without flags there is no argument.
+                unsafe { self.ring.submitter().enter::<()>(cut, 0, 0, None) }
+            };
+        }
+        self.ring.submit()
+    }
+
     /// Sees whether the kernel does what this crate says it does.
     fn try_out(&mut self) -> io::Result<()> {
-        let (near, far) = UnixStream::pair()?;
-        let (closed, peer) = UnixStream::pair()?;
+        let (near, _far) = UnixStream::pair()?;
+        let (closed, _peer) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         closed.shutdown(Shutdown::Write)?;
-        let more_than_fits = vec![0; 8 << 20];
-        let batches: [&[Send<'_>]; 3] = [
-            // A failure, and behind it one that is taken whole, silently.
-            &[(closed.as_fd(), b"x"), (near.as_fd(), b"whole")],
-            // Taken in part.
-            &[(near.as_fd(), &more_than_fits)],
-            // Not taken.
-            &[(near.as_fd(), b"full")],
-        ];
-        let mut seen = Vec::new();
-        for batch in batches {
-            let outcome = self.send_each(batch.iter().copied(), |index, result| {
-                seen.push((index, result.map_err(|error| error.kind())));
-            });
-            outcome.map_err(|broken| broken.error)?;
+        // A failure, and behind it one that is taken whole, silently.
+        let told = self.told(&[(closed.as_fd(), b"x"), (near.as_fd(), b"whole")])?;
+        if told != [(0, Err(io::ErrorKind::BrokenPipe))] {
+            return Err(io::ErrorKind::Unsupported.into());
         }
-        drop((far, peer));
-        match seen.as_slice() {
-            [
-                (0, Err(io::ErrorKind::BrokenPipe)),
-                (0, Ok(1..)),
-                (0, Err(io::ErrorKind::WouldBlock)),
-            ] => Ok(()),
-            _ => Err(io::ErrorKind::Unsupported.into()),
+        // Whole ones until one is taken in part, or there is no room at all; then none.
+        let chunk = vec![0; TRIAL_BYTES];
+        for _ in 0..TRIALS_MAX {
+            let told = self.told(&[(near.as_fd(), &chunk)])?;
+            match told[..] {
+                [] => {}
+                [(0, Ok(1..TRIAL_BYTES))] => {}
+                [(0, Err(io::ErrorKind::WouldBlock))] => return Ok(()),
+                _ => break,
+            }
         }
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What a batch is told of.
+    fn told(&mut self, batch: &[Send<'_>]) -> io::Result<Vec<(usize, Told)>> {
+        let mut told = Vec::new();
+        let outcome = self.send_each(batch.iter().copied(), |index, result| {
+            told.push((index, result.map_err(|error| error.kind())));
+        });
+        outcome.map_err(|broken| broken.error)?;
+        Ok(told)
     }
 }
 
+type Told = Result<usize, io::ErrorKind>;
+
+/// What is sent at once to try a ring out: little, since large blocks change how the process's
+/// memory is managed. And how often at most, before a socket has to be full.
+const TRIAL_BYTES: usize = 64 << 10;
+const TRIALS_MAX: usize = 4096;
+
+/// The most that Linux sends at once (`MAX_RW_COUNT`).
+const SEND_BYTES_MAX: usize = 0x7fff_f000;
+
 fn entry(index: usize, socket: BorrowedFd<'_>, bytes: &[u8]) -> squeue::Entry {
-    // More than 4 GiB is sent in part, and that is told.
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), length)
-        .flags(FLAGS)
-        .build()
-        .flags(squeue::Flags::SKIP_SUCCESS)
-        .user_data(index as u64)
+    let length = bytes.len().min(SEND_BYTES_MAX);
+    let entry = opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), length as u32);
+    let entry = entry.flags(FLAGS).build().user_data(index as u64);
+    if length < bytes.len() {
+        // To have sent all of that is to be told of.
+        return entry;
+    }
+    entry.flags(squeue::Flags::SKIP_SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_was_carried_out_before_the_kernel_refuses_is_told_of() {
+        let Ok(mut ring) = SendRing::new(8) else {
+            return; // The tests of the crate's surface say so.
+        };
+        let pairs: Vec<_> = (0..4).map(|_| UnixStream::pair().unwrap()).collect();
+        pairs[0].0.shutdown(Shutdown::Write).unwrap();
+        ring.cut.set(Some(2));
+        let mut told = Vec::new();
+        let sends = pairs.iter().map(|(near, _)| (near.as_fd(), &b"x"[..]));
+        let broken = ring
+            .send_each(sends.clone(), |index, result| {
+                told.push((index, result.map_err(|error| error.kind())));
+            })
+            .unwrap_err();
+        assert_eq!(broken.from, 2);
+        assert_eq!(told, [(0, Err(io::ErrorKind::BrokenPipe))]);
+        let mut got = [0];
+        assert_eq!((&pairs[1].1).read(&mut got).unwrap(), 1);
+        pairs[2].1.set_nonblocking(true).unwrap();
+        let error = (&pairs[2].1).read(&mut got).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        // It is of no use any more, whatever it is asked.
+        let broken = ring.send_each(sends, |_, _| unreachable!()).unwrap_err();
+        assert_eq!(broken.from, 0);
+    }
+
+    #[test]
+    fn a_panic_while_being_told_leaves_nothing_for_the_next_batch() {
+        let Ok(mut ring) = SendRing::new(8) else {
+            return;
+        };
+        let pairs: Vec<_> = (0..4).map(|_| UnixStream::pair().unwrap()).collect();
+        let closed = UnixStream::pair().unwrap().0;
+        closed.shutdown(Shutdown::Write).unwrap();
+        let panicking = std::panic::AssertUnwindSafe(|| {
+            let sends = (0..3).map(|_| (closed.as_fd(), &b"x"[..]));
+            let _ = ring.send_each(sends, |index, _| assert!(index > 0));
+        });
+        assert!(std::panic::catch_unwind(panicking).is_err());
+        let sends = pairs.iter().map(|(near, _)| (near.as_fd(), &b"x"[..]));
+        ring.send_each(sends, |index, result| panic!("{index}: {result:?}"))
+            .unwrap();
+    }
 }

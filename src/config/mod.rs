@@ -178,7 +178,9 @@ impl ConfigBuilder {
         /// [`Info`](crate::Level::Info). Default false.
         access_log: bool => access_log;
         /// Whether the output of several connections is handed to the kernel in one call, where it
-        /// has `io_uring` and allows it. Default true.
+        /// has `io_uring` and allows it. A short answer then leaves together with those of up to 63
+        /// other connections that were ready at the same time, and so when their handlers have
+        /// returned: turn it off where handlers take long. Default true.
         io_uring: bool => io_uring;
         /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
         /// restart). Default 1001.

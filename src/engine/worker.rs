@@ -7,13 +7,14 @@
 use super::conn::{Conn, NEVER, ResponseId};
 use super::service::Service;
 use super::state::State;
+use crate::net::batch::SENDS_MAX;
 use crate::net::driver::{Driver, Ready};
 use crate::observe::{Level, Sink};
 use crate::util::unwind::guarded;
 use crate::util::wheel::Tick;
 
 /// After this many ready connections, output and news do not wait for the rest of the batch.
-const READY_PER_SETTLE: usize = 128;
+const READY_PER_SETTLE: usize = SENDS_MAX;
 /// Connections taken from the kernel in one turn.
 const ACCEPTS_PER_TURN: usize = 256;
 /// How long accepting pauses when the process has no file descriptor left.
@@ -40,6 +41,8 @@ impl<S: Service> Worker<S> {
                 self.settle();
             }
         }
+        // What has been answered does not wait for what follows.
+        self.settle();
         self.run_backlog();
         self.expire();
         self.settle();
