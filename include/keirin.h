@@ -72,8 +72,9 @@
  *
  * @section errors When something goes wrong
  *
- * A second answer, an answer after the peer has left, and every other misuse is a refusal, counted
- * (KEIRIN_COUNT_MISUSE_STALE, KEIRIN_COUNT_MISUSE_OTHER). A handler that forgets its answer is
+ * Every misuse is a refusal. A second answer, an answer after the peer has left, and what else
+ * reaches an engine is counted (KEIRIN_COUNT_MISUSE_STALE, KEIRIN_COUNT_MISUSE_OTHER); NULL, the
+ * wrong thread, text that is not UTF-8 do not get so far. A handler that forgets its answer is
  * answered for with 500, counted, and logged. No input from the network can do more than end its own
  * connection.
  */
@@ -165,7 +166,8 @@ typedef struct keirin_message_t keirin_message_t;
 
 /**
  * A way into a loop, or into all loops of a server, from any thread. It stays valid when what it
- * leads to is gone: calls are KEIRIN_ERR_STOPPED then. Functions that take it are the ones to call
+ * leads to is gone: calls are KEIRIN_ERR_STOPPED then, but that a publication reaches nobody and a
+ * stop has nothing to do is no error. Functions that take it are the ones to call
  * from other threads, and they may be called from the loop's own.
  */
 typedef struct keirin_remote_t keirin_remote_t;
@@ -225,7 +227,7 @@ typedef void (*keirin_request_fn)(void *user,
 /**
  * Destroys what a `user` pointer points to. It is called exactly once for each registration, on
  * whatever thread lets go of it last, also when the registration is refused; NULL is no need for
- * it. Calls to this library from within it for a loop are KEIRIN_ERR_REENTRANT.
+ * it. Calls to this library from within it for a loop may be refused with KEIRIN_ERR_REENTRANT.
  */
 typedef void (*keirin_drop_fn)(void *user);
 
@@ -470,7 +472,12 @@ typedef struct {
 } keirin_timer_t;
 
 /**
- * A peer did something wrong, or a request was answered; the server is well.
+ * A request was answered, or the like: see KEIRIN_ACCESS_LOG.
+ */
+#define KEIRIN_ACCESS 0
+
+/**
+ * A peer did something wrong; the server is well.
  */
 #define KEIRIN_INFO 1
 
@@ -696,6 +703,14 @@ typedef struct {
  * 1: each request is logged. The default is 0.
  */
 #define KEIRIN_ACCESS_LOG 24
+
+/**
+ * 1, the default: output of several connections is handed to the kernel in one call, where it has
+ * io_uring and allows it. A short answer then leaves together with those of up to 63 other
+ * connections that were ready at the same time, when their handlers have returned. 0: each
+ * connection is sent to by itself, at once, which is better where handlers take long.
+ */
+#define KEIRIN_IO_URING 25
 
 /**
  * Connections that are open now.
@@ -1621,6 +1636,16 @@ keirin_status_t keirin_remote_publish(const keirin_remote_t *remote,
                                       keirin_published_t *published);
 
 /**
+ * Reads how many sockets of all workers are subscribed to exactly this topic, patterns aside.
+ *
+ * Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8.
+ */
+keirin_status_t keirin_remote_subscribers(const keirin_remote_t *remote,
+                                          const void *topic,
+                                          size_t length,
+                                          size_t *count);
+
+/**
  * Sends a message to a socket of any worker. The message is copied.
  *
  * Errors: KEIRIN_ERR_UTF8, KEIRIN_ERR_ARGUMENT for an unknown kind, KEIRIN_ERR_NULL,
@@ -1776,7 +1801,7 @@ keirin_status_t keirin_address_text(const keirin_address_t *address, char *buffe
 keirin_status_t keirin_request_clone(const keirin_request_t *request, keirin_request_t **clone);
 
 /**
- * Frees a copy; never what a handler was given. NULL is ignored.
+ * Frees a copy. NULL is ignored, and so is what a handler was given.
  */
 void keirin_request_free(keirin_request_t *clone);
 

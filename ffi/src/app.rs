@@ -32,7 +32,9 @@ pub type keirin_request_fn = Option<
 /// How much a log record matters.
 pub type keirin_level_t = u32;
 
-/// A peer did something wrong, or a request was answered; the server is well.
+/// A request was answered, or the like: see KEIRIN_ACCESS_LOG.
+pub const KEIRIN_ACCESS: keirin_level_t = 0;
+/// A peer did something wrong; the server is well.
 pub const KEIRIN_INFO: keirin_level_t = 1;
 /// Something that its operator should look at: a limit was hit, a handler is at fault.
 pub const KEIRIN_WARN: keirin_level_t = 2;
@@ -229,9 +231,11 @@ pub unsafe extern "C" fn keirin_app_on_log(
 ) -> keirin_status_t {
     let user = Arc::new(User::new(user, drop_user));
     run(|| {
+        let log = log.ok_or(Refused(KEIRIN_ERR_NULL))?;
         // SAFETY: as the header asks.
-        let app = unsafe { reference_mut(app) }?;
-        app.definition.on_log = Some((log.ok_or(Refused(KEIRIN_ERR_NULL))?, user));
+        let before = unsafe { reference_mut(app)?.definition.on_log.replace((log, user)) };
+        // Only now, when nothing is borrowed: its destructor may come back here.
+        drop(before);
         Ok(())
     })
 }
@@ -297,6 +301,7 @@ impl Blueprint {
         let (log, user) = self.on_log.clone()?;
         Some(move |record: &Record| {
             let level = match record.level {
+                _ if record.is_access => KEIRIN_ACCESS,
                 Level::Info => KEIRIN_INFO,
                 Level::Warn => KEIRIN_WARN,
                 Level::Error => KEIRIN_ERROR,

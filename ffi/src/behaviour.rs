@@ -213,8 +213,9 @@ pub unsafe extern "C" fn keirin_behaviour_set_user(
     let user = Arc::new(User::new(user, drop_user));
     run(|| {
         // SAFETY: as the header asks.
-        let behaviour = unsafe { reference_mut(behaviour) }?;
-        behaviour.handlers.user = Some(user);
+        let before = unsafe { reference_mut(behaviour)?.handlers.user.replace(user) };
+        // Only now, when nothing is borrowed: its destructor may come back here.
+        drop(before);
         Ok(())
     })
 }

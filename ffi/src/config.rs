@@ -67,6 +67,12 @@ pub const KEIRIN_STOP_SPREAD_MS: keirin_option_t = 23;
 /// 1: each request is logged. The default is 0.
 pub const KEIRIN_ACCESS_LOG: keirin_option_t = 24;
 
+/// 1, the default: output of several connections is handed to the kernel in one call, where it has
+/// io_uring and allows it. A short answer then leaves together with those of up to 63 other
+/// connections that were ready at the same time, when their handlers have returned. 0: each
+/// connection is sent to by itself, at once, which is better where handlers take long.
+pub const KEIRIN_IO_URING: keirin_option_t = 25;
+
 /// Limits and timeouts of a server or loop. It may be used on one thread at a time, and for any
 /// number of them.
 pub struct keirin_config_t {
@@ -161,6 +167,7 @@ fn set(builder: ConfigBuilder, option: keirin_option_t, number: u64) -> Outcome<
         KEIRIN_STOP_CLOSE_CODE => builder.stop_close_code(narrow(number)?),
         KEIRIN_STOP_SPREAD_MS => builder.stop_spread_ms(number),
         KEIRIN_ACCESS_LOG => builder.access_log(flag?),
+        KEIRIN_IO_URING => builder.io_uring(flag?),
         _ => return Err(Refused(KEIRIN_ERR_ARGUMENT)),
     })
 }

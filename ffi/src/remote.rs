@@ -16,7 +16,8 @@ use crate::user::{User, keirin_drop_fn};
 use crate::websocket::{keirin_message_kind_t, keirin_ws_t, message};
 
 /// A way into a loop, or into all loops of a server, from any thread. It stays valid when what it
-/// leads to is gone: calls are KEIRIN_ERR_STOPPED then. Functions that take it are the ones to call
+/// leads to is gone: calls are KEIRIN_ERR_STOPPED then, but that a publication reaches nobody and a
+/// stop has nothing to do is no error. Functions that take it are the ones to call
 /// from other threads, and they may be called from the loop's own.
 pub struct keirin_remote_t {
     to: To,
@@ -159,6 +160,28 @@ pub unsafe extern "C" fn keirin_remote_publish(
             let found = found.map_err(|_| Refused(KEIRIN_ERR_TOPIC))?;
             set_optional(published, found.into());
         }
+        Ok(())
+    })
+}
+
+/// Reads how many sockets of all workers are subscribed to exactly this topic, patterns aside.
+///
+/// Errors: KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keirin_remote_subscribers(
+    remote: *const keirin_remote_t,
+    topic: *const c_void,
+    length: usize,
+    count: *mut usize,
+) -> keirin_status_t {
+    run(|| {
+        // SAFETY: as the header asks.
+        let (remote, topic, count) =
+            unsafe { (reference(remote)?, text(topic, length)?, output(count)?) };
+        count.set(match &remote.to {
+            To::Loop(remote, _) => remote.subscribers(topic),
+            To::Server(server) => server.subscribers(topic),
+        });
         Ok(())
     })
 }

@@ -430,9 +430,15 @@ pub unsafe extern "C" fn keirin_request_clone(
     })
 }
 
-/// Frees a copy; never what a handler was given. NULL is ignored.
+/// Frees a copy. NULL is ignored, and so is what a handler was given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keirin_request_free(clone: *mut keirin_request_t) {
-    // SAFETY: as the header asks.
-    value((), || unsafe { free(clone) });
+    value((), || {
+        // SAFETY: as the header asks.
+        let owned = unsafe { reference(clone) }.is_ok_and(|it| matches!(it.head, Head::Owned(_)));
+        if owned {
+            // SAFETY: as the header asks; `keirin_request_clone` has made it.
+            unsafe { free(clone) };
+        }
+    });
 }

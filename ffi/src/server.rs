@@ -1,6 +1,7 @@
 //! A server: a loop for each core.
 
 use std::ffi::c_char;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,32 +19,48 @@ use crate::status::{KEIRIN_ERR_BUSY, Outcome, Refused, keirin_status_t, run};
 /// A server: one loop for each core, each on a thread of its own. Its functions may be called from
 /// any thread, but for keirin_server_free().
 pub struct keirin_server_t {
-    /// Until it runs.
-    server: Mutex<Option<Server<Worker>>>,
-    running: Mutex<bool>,
+    life: Mutex<Life>,
     handle: ServerHandle<Worker>,
 }
 
+enum Life {
+    /// It does not run yet.
+    Idle(Box<Server<Worker>>),
+    Running,
+    Ended,
+}
+
 impl keirin_server_t {
-    fn server(&self) -> MutexGuard<'_, Option<Server<Worker>>> {
+    fn life(&self) -> MutexGuard<'_, Life> {
         // Nothing in there can be half changed: it is taken out and put back.
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self) -> MutexGuard<'_, bool> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_running(&self) -> bool {
-        *self.running()
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes a server that does not run yet.
     fn change(&self, f: impl FnOnce(Server<Worker>) -> Server<Worker>) -> Outcome {
-        let mut server = self.server();
-        let before = server.take().ok_or(Refused(KEIRIN_ERR_BUSY))?;
-        *server = Some(f(before));
-        Ok(())
+        let mut life = self.life();
+        match mem::replace(&mut *life, Life::Ended) {
+            Life::Idle(server) => {
+                *life = Life::Idle(Box::new(f(*server)));
+                Ok(())
+            }
+            other => {
+                *life = other;
+                Err(Refused(KEIRIN_ERR_BUSY))
+            }
+        }
+    }
+
+    /// Takes the server out to run.
+    fn begin(&self) -> Outcome<Server<Worker>> {
+        let mut life = self.life();
+        match mem::replace(&mut *life, Life::Running) {
+            Life::Idle(server) => Ok(*server),
+            other => {
+                *life = other;
+                Err(Refused(KEIRIN_ERR_BUSY))
+            }
+        }
     }
 }
 
@@ -71,8 +88,7 @@ pub unsafe extern "C" fn keirin_server_new(
         }
         let handle = server.handle();
         out.set(give(keirin_server_t {
-            server: Mutex::new(Some(server)),
-            running: Mutex::new(false),
+            life: Mutex::new(Life::Idle(Box::new(server))),
             handle,
         }));
         Ok(())
@@ -87,7 +103,7 @@ pub unsafe extern "C" fn keirin_server_free(server: *mut keirin_server_t) -> kei
     run(|| {
         // SAFETY: as the header asks.
         if let Ok(server) = unsafe { reference(server) }
-            && server.is_running()
+            && matches!(*server.life(), Life::Running)
         {
             return Err(Refused(KEIRIN_ERR_BUSY));
         }
@@ -124,8 +140,9 @@ pub unsafe extern "C" fn keirin_server_listen(
     run(|| {
         // SAFETY: as the header asks.
         let (server, address) = unsafe { (reference(server)?, c_text(address)?) };
-        let mut server = server.server();
-        let server = server.as_mut().ok_or(Refused(KEIRIN_ERR_BUSY))?;
+        let Life::Idle(server) = &mut *server.life() else {
+            return Err(Refused(KEIRIN_ERR_BUSY));
+        };
         let bound = server.listen_on(address)?;
         // SAFETY: as the header asks.
         unsafe { set_optional(port, port_of(&bound)) };
@@ -145,15 +162,13 @@ pub unsafe extern "C" fn keirin_server_run(server: *mut keirin_server_t) -> keir
     struct Ended<'a>(&'a keirin_server_t);
     impl Drop for Ended<'_> {
         fn drop(&mut self) {
-            *self.0.running() = false;
+            *self.0.life() = Life::Ended;
         }
     }
     run(|| {
         // SAFETY: as the header asks.
         let server = unsafe { reference(server) }?;
-        let taken = server.server().take();
-        let workers = taken.ok_or(Refused(KEIRIN_ERR_BUSY))?;
-        *server.running() = true;
+        let workers = server.begin()?;
         let _ended = Ended(server);
         Ok(workers.run()?)
     })

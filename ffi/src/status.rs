@@ -113,7 +113,7 @@ pub(crate) const TEXTS: [(keirin_status_t, &std::ffi::CStr); 32] = [
     (KEIRIN_ERR_STATUS, c"the status code is out of range"),
     (
         KEIRIN_ERR_LENGTH,
-        c"the length does not agree with the one announced",
+        c"a length does not agree with what was announced, or is too large",
     ),
     (
         KEIRIN_ERR_LEFT_ALONE,

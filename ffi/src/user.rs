@@ -6,7 +6,7 @@ use std::ptr;
 
 /// Destroys what a `user` pointer points to. It is called exactly once for each registration, on
 /// whatever thread lets go of it last, also when the registration is refused; NULL is no need for
-/// it. Calls to this library from within it for a loop are KEIRIN_ERR_REENTRANT.
+/// it. Calls to this library from within it for a loop may be refused with KEIRIN_ERR_REENTRANT.
 pub type keirin_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// A pointer of the caller's, and what destroys it.

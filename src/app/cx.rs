@@ -9,7 +9,7 @@ use super::websocket::publication;
 use crate::engine::{self, Command, Message, ResponseId, State, TimerId};
 use crate::error::Misuse;
 use crate::observe::Counts;
-use crate::pubsub::{Hub, Publication, Published, TopicError};
+use crate::pubsub::{Filter, Hub, Publication, Published, TopicError};
 use crate::util::inbox::Refused;
 
 /// Access to the worker from within a callback.
@@ -157,6 +157,11 @@ impl<U: 'static> Remote<U> {
     /// As [`publish`](Self::publish).
     pub fn publish_as(&self, publication: &Publication<'_>) -> Result<Published, TopicError> {
         self.hub.publish(publication)
+    }
+
+    /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        Filter::topic(topic).map_or(0, |filter| self.hub.count(filter))
     }
 
     /// Begins a graceful stop of this worker, as [`EventLoop::stop`](super::EventLoop::stop) does.

@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::access::Access;
@@ -111,7 +112,6 @@ impl Plain {
 }
 
 pub(crate) struct State<U> {
-    pub(crate) user: U,
     pub(super) conns: Slab<Conn<U>>,
     pub(super) tasks: Slab<Task<U>>,
     pub(super) wheel: Wheel<Id>,
@@ -171,6 +171,16 @@ pub(crate) struct State<U> {
     pub(super) stopping: Option<Tick>,
     /// When accepting goes on, after the descriptors ran out.
     pub(super) accept_after: Tick,
+    /// What the program keeps for this worker. Last, to be dropped last: what callbacks have
+    /// captured may reach for it when it is dropped.
+    pub(crate) user: U,
+}
+
+/// Ids of several loops and servers in one process begin far from each other, since programs mix
+/// them up. Half of the numbers are left for what is to come.
+fn first_generation() -> NonZeroU32 {
+    let random = RandomState::new().hash_one(0) as u32 >> 1;
+    NonZeroU32::MIN.saturating_add(random)
 }
 
 impl<U> State<U> {
@@ -184,9 +194,8 @@ impl<U> State<U> {
         remote: Remote<U>,
     ) -> Self {
         Self {
-            user,
-            conns: Slab::new(worker),
-            tasks: Slab::new(TASKS),
+            conns: Slab::new(worker, first_generation()),
+            tasks: Slab::new(TASKS, first_generation()),
             wheel: Wheel::new(),
             now: 0,
             dirty: Vec::new(),
@@ -221,6 +230,7 @@ impl<U> State<U> {
             remote,
             stopping: None,
             accept_after: 0,
+            user,
         }
     }
 

@@ -2,6 +2,7 @@
 //! something else.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// Names a slot of one worker's slab: 24 bits of index, 8 bits of worker, 32 bits of generation.
 ///
@@ -74,15 +75,20 @@ pub(crate) struct Slab<T> {
     /// Indices of empty slots, the most recently emptied last: its cache lines are still warm.
     free: Vec<u32>,
     worker: u8,
+    /// The generation of a slot's first occupant.
+    generation: u32,
     live: usize,
 }
 
 impl<T> Slab<T> {
-    pub(crate) fn new(worker: u8) -> Self {
+    /// A slab whose generations begin with `generation`, which is not 0. Slabs that begin far from
+    /// each other do not resolve each other's ids.
+    pub(crate) fn new(worker: u8, generation: NonZeroU32) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             worker,
+            generation: generation.get(),
             live: 0,
         }
     }
@@ -105,7 +111,7 @@ impl<T> Slab<T> {
             None if self.slots.len() < SLOTS_MAX => {
                 let index = self.slots.len();
                 self.slots.push(Slot {
-                    id: Id::new(index as u32, self.worker, 1),
+                    id: Id::new(index as u32, self.worker, self.generation),
                     value: None,
                 });
                 index
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_stale_id_names_nothing_even_when_its_slot_is_taken_again() {
-        let mut slab = Slab::new(0);
+        let mut slab = Slab::new(0, NonZeroU32::MIN);
         let first = slab.insert_with(|_| "first").unwrap();
         assert_eq!(slab.remove(first), Some("first"));
         assert_eq!(slab.remove(first), None);
@@ -197,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_id_of_another_worker_names_nothing() {
-        let mut slab = Slab::new(1);
+        let mut slab = Slab::new(1, NonZeroU32::MIN);
         let id = slab.insert_with(|_| ()).unwrap();
         let foreign = Id::new(id.index() as u32, 2, id.generation());
         assert_eq!(slab.get(foreign), None);
@@ -207,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_slot_whose_generation_is_used_up_is_retired() {
-        let mut slab = Slab::new(0);
+        let mut slab = Slab::new(0, NonZeroU32::MIN);
         let id = slab.insert_with(|_| 1).unwrap();
         slab.remove(id);
         slab.slots[0].id = Id::new(0, 0, u32::MAX);

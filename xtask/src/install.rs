@@ -25,6 +25,8 @@ const COPIES: &[(&str, &str)] = &[
     ("LICENSE-APACHE", "share/doc/keirin/LICENSE-APACHE"),
     ("LICENSE-MIT", "share/doc/keirin/LICENSE-MIT"),
     ("docs/c.md", "share/doc/keirin/c.md"),
+    ("docs/c-examples.md", "share/doc/keirin/c-examples.md"),
+    ("docs/cpp.md", "share/doc/keirin/cpp.md"),
     ("docs/compression.md", "share/doc/keirin/compression.md"),
 ];
 
