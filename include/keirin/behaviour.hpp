@@ -136,7 +136,7 @@ private:
 /// once, and so as const: what changes belongs into the socket's Data, or behind a lock. A socket
 /// whose handler throws is closed with 1011.
 ///
-/// Every setter gives the behaviour on, to be chained:
+/// Every setter gives the behaviour on, to be chained, as App's do:
 ///
 ///     Behaviour<Person>().on_open(...).on_message(...)
 template <class Data = void> class Behaviour {
@@ -149,65 +149,95 @@ public:
     /// Sets an option: bytes, milliseconds, or 1 for what is on. What is out of range is found by
     /// App::ws() and App::behaviour().
     /// @throws Error for a number that the option cannot hold.
-    Behaviour &&set(SocketOption option, std::uint64_t number) {
+    Behaviour &set(SocketOption option, std::uint64_t number) & {
         detail::check(keirin_behaviour_set(owner_.get(),
                                            static_cast<keirin_ws_option_t>(option), number));
-        return std::move(*this);
+        return *this;
+    }
+    Behaviour set(SocketOption option, std::uint64_t number) && {
+        return std::move(set(option, number));
     }
 
     /// Sets what happens to a message for a peer that does not read.
-    Behaviour &&set(Backpressure policy) {
+    Behaviour &set(Backpressure policy) & {
         return set(SocketOption::backpressure, static_cast<std::uint64_t>(policy));
+    }
+    Behaviour set(Backpressure policy) && {
+        return std::move(set(policy));
     }
 
     /// `handler(Socket &)` is called first, when the upgrade has been answered.
-    template <class F> Behaviour &&on_open(F &&handler) {
+    template <class F> Behaviour &on_open(F &&handler) & {
         handlers_->open.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_open(F &&handler) && {
+        return std::move(on_open(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, std::string_view message, Kind)` is given every message, whole.
-    template <class F> Behaviour &&on_message(F &&handler) {
+    template <class F> Behaviour &on_message(F &&handler) & {
         handlers_->message.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_message(F &&handler) && {
+        return std::move(on_message(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, std::string_view payload)` is told of every Ping. It has been answered.
-    template <class F> Behaviour &&on_ping(F &&handler) {
+    template <class F> Behaviour &on_ping(F &&handler) & {
         handlers_->ping.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_ping(F &&handler) && {
+        return std::move(on_ping(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, std::string_view payload)` is told of every Pong, asked for or not.
-    template <class F> Behaviour &&on_pong(F &&handler) {
+    template <class F> Behaviour &on_pong(F &&handler) & {
         handlers_->pong.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_pong(F &&handler) && {
+        return std::move(on_pong(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &)` is called when something was queued and the peer has taken all of it.
-    template <class F> Behaviour &&on_drain(F &&handler) {
+    template <class F> Behaviour &on_drain(F &&handler) & {
         handlers_->drain.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_drain(F &&handler) && {
+        return std::move(on_drain(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, std::string_view message, Kind)` is given messages that were dropped.
-    template <class F> Behaviour &&on_dropped(F &&handler) {
+    template <class F> Behaviour &on_dropped(F &&handler) & {
         handlers_->dropped.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_dropped(F &&handler) && {
+        return std::move(on_dropped(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, const Subscription &)` is told of every subscription that was made or
     /// ended, at the socket's end too.
-    template <class F> Behaviour &&on_subscription(F &&handler) {
+    template <class F> Behaviour &on_subscription(F &&handler) & {
         handlers_->subscription.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_subscription(F &&handler) && {
+        return std::move(on_subscription(std::forward<F>(handler)));
     }
 
     /// `handler(Socket &, const Closed &)` is called last, exactly once, whatever ended the socket.
     /// Nothing can be sent to it any more; its data is destroyed afterwards.
-    template <class F> Behaviour &&on_close(F &&handler) {
+    template <class F> Behaviour &on_close(F &&handler) & {
         handlers_->close.set(std::forward<F>(handler));
-        return std::move(*this);
+        return *this;
+    }
+    template <class F> Behaviour on_close(F &&handler) && {
+        return std::move(on_close(std::forward<F>(handler)));
     }
 
 private:

@@ -111,3 +111,16 @@ fn handlers_that_change_what_they_capture_do_not_compile() {
         assert!(said.contains("no mutable lambda"), "{said}");
     }
 }
+
+#[test]
+fn setters_give_on_what_has_a_name_and_never_move_it() {
+    let source = in_tree("ffi/tests/cpp/chains.cpp");
+    for compiler in compilers() {
+        check(compiler, &source, &["-DFORM=0"]).unwrap_or_else(|said| panic!("{said}"));
+        for form in 1..=4 {
+            let form = format!("-DFORM={form}");
+            let said = check(compiler, &source, &[&form]).expect_err("it would be a copy");
+            assert!(said.contains("deleted"), "{form}: {said}");
+        }
+    }
+}
