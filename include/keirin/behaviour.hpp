@@ -168,7 +168,7 @@ public:
 
     /// `handler(Socket &)` is called first, when the upgrade has been answered.
     template <class F> Behaviour &on_open(F &&handler) & {
-        handlers_->open.set(std::forward<F>(handler));
+        handlers().open.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_open(F &&handler) && {
@@ -177,7 +177,7 @@ public:
 
     /// `handler(Socket &, std::string_view message, Kind)` is given every message, whole.
     template <class F> Behaviour &on_message(F &&handler) & {
-        handlers_->message.set(std::forward<F>(handler));
+        handlers().message.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_message(F &&handler) && {
@@ -186,7 +186,7 @@ public:
 
     /// `handler(Socket &, std::string_view payload)` is told of every Ping. It has been answered.
     template <class F> Behaviour &on_ping(F &&handler) & {
-        handlers_->ping.set(std::forward<F>(handler));
+        handlers().ping.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_ping(F &&handler) && {
@@ -195,7 +195,7 @@ public:
 
     /// `handler(Socket &, std::string_view payload)` is told of every Pong, asked for or not.
     template <class F> Behaviour &on_pong(F &&handler) & {
-        handlers_->pong.set(std::forward<F>(handler));
+        handlers().pong.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_pong(F &&handler) && {
@@ -204,7 +204,7 @@ public:
 
     /// `handler(Socket &)` is called when something was queued and the peer has taken all of it.
     template <class F> Behaviour &on_drain(F &&handler) & {
-        handlers_->drain.set(std::forward<F>(handler));
+        handlers().drain.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_drain(F &&handler) && {
@@ -213,7 +213,7 @@ public:
 
     /// `handler(Socket &, std::string_view message, Kind)` is given messages that were dropped.
     template <class F> Behaviour &on_dropped(F &&handler) & {
-        handlers_->dropped.set(std::forward<F>(handler));
+        handlers().dropped.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_dropped(F &&handler) && {
@@ -223,7 +223,7 @@ public:
     /// `handler(Socket &, const Subscription &)` is told of every subscription that was made or
     /// ended, at the socket's end too.
     template <class F> Behaviour &on_subscription(F &&handler) & {
-        handlers_->subscription.set(std::forward<F>(handler));
+        handlers().subscription.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_subscription(F &&handler) && {
@@ -233,7 +233,7 @@ public:
     /// `handler(Socket &, const Closed &)` is called last, exactly once, whatever ended the socket.
     /// Nothing can be sent to it any more; its data is destroyed afterwards.
     template <class F> Behaviour &on_close(F &&handler) & {
-        handlers_->close.set(std::forward<F>(handler));
+        handlers().close.set(std::forward<F>(handler));
         return *this;
     }
     template <class F> Behaviour on_close(F &&handler) && {
@@ -245,10 +245,16 @@ private:
 
     /// Gives the handlers to the C side, which keeps them for as long as something can call them.
     detail::Owner<keirin_behaviour_t, keirin_behaviour_free> finish() && {
-        handlers_->tell(owner_.get());
+        handlers().tell(owner_.get());
         detail::check(keirin_behaviour_set_user(owner_.get(), handlers_.release(),
                                                 &detail::destroy<detail::Handlers<Data>>));
         return std::move(owner_);
+    }
+
+    /// @throws Error with Status::err_null when they were moved elsewhere.
+    detail::Handlers<Data> &handlers() {
+        detail::check(handlers_ != nullptr ? KEIRIN_OK : KEIRIN_ERR_NULL);
+        return *handlers_;
     }
 
     std::unique_ptr<detail::Handlers<Data>> handlers_;

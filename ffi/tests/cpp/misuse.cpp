@@ -42,6 +42,30 @@ void set_up() {
     }).join();
 }
 
+void set_up_what_was_moved() {
+    const auto nothing = [](auto &&...) {};
+    keirin::App app;
+    keirin::Behaviour<int> behaviour;
+    app.ws("/", std::move(behaviour));
+    const auto refuses = [&](auto &&call) {
+        CHECK(refusal_of([&] { call(behaviour); }) == Status::err_null);
+    };
+    refuses([&](auto &moved) { moved.set(keirin::Backpressure::close); });
+    refuses([&](auto &moved) { moved.on_open(nothing); });
+    refuses([&](auto &moved) { moved.on_message(nothing); });
+    refuses([&](auto &moved) { moved.on_ping(nothing); });
+    refuses([&](auto &moved) { moved.on_pong(nothing); });
+    refuses([&](auto &moved) { moved.on_drain(nothing); });
+    refuses([&](auto &moved) { moved.on_dropped(nothing); });
+    refuses([&](auto &moved) { moved.on_subscription(nothing); });
+    refuses([&](auto &moved) { moved.on_close(nothing); });
+    refuses([&](auto &moved) { app.ws("/again", std::move(moved)); });
+    refuses([&](auto &moved) { app.behaviour(std::move(moved)); });
+    keirin::App other = std::move(app);
+    CHECK(refusal_of([&] { app.get("/", nothing); }) == Status::err_null);
+    CHECK(refusal_of([&] { keirin::EventLoop loop(app); }) == Status::err_null);
+}
+
 void add_answers(keirin::App &app) {
     app.get("/record", [](auto res, auto) { res.end(record); });
     app.get("/twice", [](auto res, auto) {
@@ -113,6 +137,7 @@ void add_sockets(keirin::App &app) {
 
 int main(int argc, char **argv) {
     set_up();
+    set_up_what_was_moved();
     keirin::App app;
     add_answers(app);
     add_sockets(app);
