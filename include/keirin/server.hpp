@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +18,9 @@ namespace keirin {
 
 /// One event loop on the thread that makes it, which is the only one to use it: others have a
 /// Remote. What is open when it is destroyed is cut; stop() and run() end it in good order before.
+///
+/// To destroy it within one of its own handlers, which run() is still to return to, cannot be
+/// carried on from: a line is printed to standard error, and the program aborts.
 class EventLoop : public Loop {
 public:
     /// The app may go afterwards.
@@ -30,7 +35,12 @@ public:
         std::swap(port_, other.port_);
         return *this;
     }
-    ~EventLoop() { keirin_loop_free(raw_); }
+    ~EventLoop() {
+        if (keirin_loop_free(raw_) == KEIRIN_ERR_REENTRANT) {
+            std::fputs("keirin: an EventLoop was destroyed within one of its handlers\n", stderr);
+            std::abort();
+        }
+    }
 
     /// Listens on "127.0.0.1:3000", "[::]:3000", "localhost:3000", "unix:PATH" or "unix:@NAME"; any
     /// number of them.

@@ -1,10 +1,12 @@
 //! Calls that come too late or from elsewhere are refused, and nobody else notices.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 
 use tungstenite::Message;
 
-use crate::build::sanitized;
+use crate::build::{program, sanitized};
 use crate::client::{connect, get, open, text, wait_for};
 use crate::process::Server;
 
@@ -49,4 +51,17 @@ fn ids_are_stale_after_the_peer_has_left() {
     drop(socket);
     assert_eq!(wait_for(port, "/socket", |body| body != "open"), gone);
     server.stop();
+}
+
+#[test]
+fn a_loop_destroyed_in_its_own_handler_ends_the_program() {
+    let sources = ["ffi/tests/cpp/destroyed_within.cpp"];
+    let program = program(&sources, &[], "destroyed_within");
+    let output = Command::new(program).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(6), "not SIGABRT: {output:?}");
+    assert_eq!(
+        said,
+        "keirin: an EventLoop was destroyed within one of its handlers\n"
+    );
 }
