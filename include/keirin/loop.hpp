@@ -72,13 +72,14 @@ public:
         return count;
     }
 
-    /// A way into this loop for other threads, or into all loops of the server.
+    /// A way into this loop for other threads, and into no other one of its server: that is
+    /// Server::remote().
     /// @throws Error on another thread.
     Remote remote() const;
 
     /// Begins a graceful stop: nothing new is accepted, answers that have begun are completed,
     /// WebSockets are closed, and what is not done after `grace` is cut. The other workers of a
-    /// server go on: Server::stop() and Remote::stop() are for all.
+    /// server go on: Server::stop() is for all, and so is Remote::stop() of a Server::remote().
     Status stop(std::chrono::milliseconds grace) const noexcept {
         return static_cast<Status>(
             keirin_loop_stop(raw_, detail::milliseconds<std::uint64_t>(grace)));

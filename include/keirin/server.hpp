@@ -90,8 +90,9 @@ inline EventLoop App::listen(const std::string &address) const {
     return loop;
 }
 
-/// A way into a loop, or into all loops of a server, from any thread. When they are gone its calls
-/// are Status::err_stopped, and Status::err_full while too many wait for a worker.
+/// A way into one loop from any thread, by Loop::remote(), or into all loops of a server, by
+/// Server::remote(); publish() reaches all workers by either. When they are gone its calls are
+/// Status::err_stopped, and Status::err_full while too many wait for a worker.
 class Remote {
 public:
     /// Another one.
@@ -101,8 +102,9 @@ public:
         return Remote(made);
     }
 
-    /// Has a worker call `task(Loop &)`, or `task()`, in its next turn, on its thread. A loop's only
-    /// worker is 0. The closure is destroyed there, or here if it is refused.
+    /// Has a worker call `task(Loop &)`, or `task()`, in its next turn, on its thread. Its number is
+    /// Loop::worker(), or worker_of() an id; one that this does not reach is Status::err_stopped. The
+    /// closure is destroyed there, or here if it is refused.
     template <class F> Status defer(std::uint32_t worker, F &&task) const {
         using Task = std::decay_t<F>;
         return status(keirin_remote_defer(owner_.get(), worker, &Loop::run_task<Task>,
@@ -156,7 +158,7 @@ public:
                                                  body.size()));
     }
 
-    /// Begins a graceful stop of all workers: see Loop::stop().
+    /// Begins a graceful stop of the loop, or of all loops, that this leads to: see Loop::stop().
     Status stop(std::chrono::milliseconds grace) const noexcept {
         return status(
             keirin_remote_stop(owner_.get(), detail::milliseconds<std::uint64_t>(grace)));

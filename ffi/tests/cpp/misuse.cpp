@@ -3,6 +3,7 @@
 
 #include "check.hpp"
 
+#include <atomic>
 #include <future>
 
 namespace {
@@ -64,6 +65,33 @@ void set_up_what_was_moved() {
     keirin::App other = std::move(app);
     CHECK(refusal_of([&] { app.get("/", nothing); }) == Status::err_null);
     CHECK(refusal_of([&] { keirin::EventLoop loop(app); }) == Status::err_null);
+}
+
+/// A loop's remote is for its own worker only, under the number that it has in its server.
+void set_up_workers() {
+    constexpr auto at_once = std::chrono::milliseconds(0);
+    std::atomic<int> others{0};
+    std::promise<keirin::Remote> of_the_other;
+    keirin::App app;
+    app.on_start([&](keirin::Loop &loop) {
+        if (loop.worker() == 1) {
+            of_the_other.set_value(loop.remote());
+        }
+    });
+    keirin::Server server(app);
+    server.workers(2).listen("127.0.0.1:0");
+    std::thread helper([&] {
+        auto remote = of_the_other.get_future().get();
+        const auto count = [&](keirin::Loop &loop) {
+            others += loop.worker() == 1;
+            CHECK(server.stop(at_once) == Status::ok);
+        };
+        CHECK(remote.defer(0u, count) == Status::err_stopped);
+        CHECK(remote.defer(1u, count) == Status::ok);
+    });
+    server.run();
+    helper.join();
+    CHECK(others == 1);
 }
 
 void add_answers(keirin::App &app) {
@@ -138,6 +166,7 @@ void add_sockets(keirin::App &app) {
 int main(int argc, char **argv) {
     set_up();
     set_up_what_was_moved();
+    set_up_workers();
     keirin::App app;
     add_answers(app);
     add_sockets(app);
