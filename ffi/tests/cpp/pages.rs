@@ -28,5 +28,12 @@ fn the_code_of_the_page_compiles() {
 }
 
 /// What the pieces that are no programs take for granted.
-const PREAMBLE: &str = "#include <keirin.hpp>\n#include <poll.h>\n#include <iostream>\n\
-                        #include <thread>\nusing namespace std::chrono_literals;\n";
+const PREAMBLE: &str = "\
+#include <keirin.hpp>
+#include <poll.h>
+#include <algorithm>
+#include <climits>
+#include <iostream>
+#include <thread>
+using namespace std::chrono_literals;
+";

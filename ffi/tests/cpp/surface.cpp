@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstring>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,7 +36,8 @@ public:
         CHECK(loop_.defer([&] { deferred = true; }) == Status::ok && deferred);
         while (!loop_.is_stopped()) {
             pollfd watched{loop_.fd(), POLLIN, 0};
-            poll(&watched, 1, static_cast<int>(loop_.next_timeout_ms()));
+            const auto timeout_ms = std::min<std::int64_t>(loop_.next_timeout_ms(), INT_MAX);
+            poll(&watched, 1, static_cast<int>(timeout_ms));
             CHECK(loop_.turn() == Status::ok);
         }
     }
