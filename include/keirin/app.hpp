@@ -162,7 +162,7 @@ public:
 
     /// Has log records go to `log(Level, std::string_view message, const Address *peer)`, on the
     /// loops' threads; without it, warnings and errors go to standard error. What it calls for the
-    /// loop is Status::err_reentrant.
+    /// loop may be refused with Status::err_reentrant.
     template <class F> App &on_log(F &&log) & {
         using Log = const std::decay_t<F>;
         static_assert(std::is_invocable_v<Log &, Level, std::string_view, const Address *>,

@@ -92,7 +92,8 @@ inline EventLoop App::listen(const std::string &address) const {
 
 /// A way into one loop from any thread, by Loop::remote(), or into all loops of a server, by
 /// Server::remote(); publish() reaches all workers by either. When they are gone its calls are
-/// Status::err_stopped, and Status::err_full while too many wait for a worker.
+/// Status::err_stopped, but for publish(), which reaches nobody, and stop(); and Status::err_full
+/// while too many wait for a worker.
 class Remote {
 public:
     /// Another one.
@@ -102,9 +103,9 @@ public:
         return Remote(made);
     }
 
-    /// Has a worker call `task(Loop &)`, or `task()`, in its next turn, on its thread. Its number is
-    /// Loop::worker(), or worker_of() an id; one that this does not reach is Status::err_stopped. The
-    /// closure is destroyed there, or here if it is refused.
+    /// Has a worker call `task(Loop &)`, or `task()`, in its next turn, on its thread. Its number
+    /// is Loop::worker(), or worker_of() an id; one that this does not reach: Status::err_stopped.
+    /// The closure is destroyed there, or here if it is refused.
     template <class F> Status defer(std::uint32_t worker, F &&task) const {
         using Task = std::decay_t<F>;
         return status(keirin_remote_defer(owner_.get(), worker, &Loop::run_task<Task>,
@@ -129,6 +130,13 @@ public:
             static_cast<keirin_message_kind_t>(kind), detail::bytes(message), message.size(),
             &published));
         return {how, published.matched, published.dropped};
+    }
+
+    /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
+    std::size_t subscribers(std::string_view topic) const noexcept {
+        std::size_t count = 0;
+        keirin_remote_subscribers(owner_.get(), detail::bytes(topic), topic.size(), &count);
+        return count;
     }
 
     /// Sends a message to a socket. What becomes of it there, where the socket may be gone, is only

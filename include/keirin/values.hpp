@@ -199,6 +199,8 @@ struct Published {
 
 /// How much a log record matters.
 enum class Level : keirin_level_t {
+    /// Nothing is wrong: a request was answered, with Option::access_log.
+    access = KEIRIN_ACCESS,
     info = KEIRIN_INFO,
     warn = KEIRIN_WARN,
     error = KEIRIN_ERROR,
@@ -231,6 +233,7 @@ enum class Option : keirin_option_t {
     stop_close_code = KEIRIN_STOP_CLOSE_CODE,
     stop_spread_ms = KEIRIN_STOP_SPREAD_MS,
     access_log = KEIRIN_ACCESS_LOG,
+    io_uring = KEIRIN_IO_URING,
 };
 
 /// An option of a kind of WebSocket for Behaviour::set(), in bytes or milliseconds. keirin.h has

@@ -21,6 +21,8 @@ void set_up() {
     CHECK(refusal_of([&] { app.get("no slash", nothing); }) == Status::err_route);
     CHECK(refusal_of([&] { app.route("not a method", "/", nothing); }) == Status::err_route);
     CHECK(refusal_of([] { keirin::Config().set(Option::half_close, 2); }) == Status::err_argument);
+    CHECK(refusal_of([] { keirin::Config().set(Option::io_uring, 0); }) == Status::ok);
+    CHECK(refusal_of([] { keirin::Config().set(Option::io_uring, 2); }) == Status::err_argument);
     CHECK(refusal_of([] { keirin::Config().set(static_cast<Option>(999), 1); }) ==
           Status::err_argument);
     CHECK(refusal_of([] { keirin::Behaviour<>().set(SocketOption::deflate, 2); }) ==

@@ -50,7 +50,6 @@ private:
 struct PerLoop {
     std::unordered_map<std::string, keirin::SocketId> names;
     std::unordered_set<keirin::ResponseId> owed;
-    int logged = 0;
 };
 
 void send_rest(keirin::Response res, std::uint64_t) {
@@ -126,8 +125,10 @@ void add_loop(keirin::App &app) {
         CHECK(loop.kept<int>() == nullptr);
     });
     app.on_log([](keirin::Level level, std::string_view message, const keirin::Address *peer) {
-        CHECK(level == keirin::Level::warn && peer != nullptr && !peer->text().empty());
-        std::cout << "logged: " << message << std::endl;
+        const bool is_access = level == keirin::Level::access;
+        CHECK(is_access || level == keirin::Level::warn);
+        CHECK(is_access || (peer != nullptr && !peer->text().empty()));
+        std::cout << (is_access ? "access: " : "logged: ") << message << std::endl;
     });
     app.get("/silent", [](auto, auto) {});
     app.get("/stop", [](auto res, auto) {
@@ -160,6 +161,7 @@ void add_loop(keirin::App &app) {
                 CHECK(remote.send(id, "sent", keirin::uncompressed(Kind::text)) == Status::ok);
             } else if (what == "publish") {
                 CHECK(remote.publish("a/b", "published").matched == 1);
+                CHECK(remote.subscribers("topic") == 1 && remote.subscribers("a/b") == 0);
             } else if (what == "end") {
                 CHECK(remote.end(id, 4001, "over") == Status::ok);
             } else {
@@ -263,7 +265,7 @@ int main(int argc, char **argv) {
     add_requests(app);
     add_loop(app);
     add_sockets(app);
-    const auto config = keirin::Config().set(keirin::Option::access_log, 0).server_header("cpp");
+    const auto config = keirin::Config().set(keirin::Option::access_log, 1).server_header("cpp");
     PollLoop loop(app, config);
     return serve(loop, argc, argv);
 }
