@@ -828,6 +828,11 @@ typedef struct {
 #define KEIRIN_COUNT_LOG_RECORDS_LOST 23
 
 /**
+ * Times that output was handed to the kernel along with that of other connections.
+ */
+#define KEIRIN_COUNT_SENDS_BATCHED 24
+
+/**
  * Done. For what was sent: the kernel has it, or will have when the callback returns.
  */
 #define KEIRIN_OK 0

@@ -55,6 +55,8 @@ pub const KEIRIN_COUNT_PANICS: keirin_counter_t = 21;
 pub const KEIRIN_COUNT_EVENTS_STALE: keirin_counter_t = 22;
 /// Log records lost because more came in one turn than are kept.
 pub const KEIRIN_COUNT_LOG_RECORDS_LOST: keirin_counter_t = 23;
+/// Times that output was handed to the kernel along with that of other connections.
+pub const KEIRIN_COUNT_SENDS_BATCHED: keirin_counter_t = 24;
 
 pub(crate) fn pick(counts: &Counts, counter: keirin_counter_t) -> Outcome<u64> {
     Ok(match counter {
@@ -81,6 +83,7 @@ pub(crate) fn pick(counts: &Counts, counter: keirin_counter_t) -> Outcome<u64> {
         KEIRIN_COUNT_PANICS => counts.panics,
         KEIRIN_COUNT_EVENTS_STALE => counts.events_stale,
         KEIRIN_COUNT_LOG_RECORDS_LOST => counts.log_records_lost,
+        KEIRIN_COUNT_SENDS_BATCHED => counts.sends_batched,
         _ => return Err(Refused(KEIRIN_ERR_ARGUMENT)),
     })
 }

@@ -292,6 +292,7 @@ enum class Counter : keirin_counter_t {
     panics = KEIRIN_COUNT_PANICS,
     events_stale = KEIRIN_COUNT_EVENTS_STALE,
     log_records_lost = KEIRIN_COUNT_LOG_RECORDS_LOST,
+    sends_batched = KEIRIN_COUNT_SENDS_BATCHED,
 };
 
 /// A message for any number of sockets, on any worker: framed and compressed once, when the first

@@ -466,6 +466,7 @@ unsafe extern "C" {
     ) -> Status;
     pub(crate) fn keirin_response_write_continue(r#loop: *mut Loop, response: Response) -> Status;
     pub(crate) fn keirin_response_close(r#loop: *mut Loop, response: Response) -> Status;
+    pub(crate) fn keirin_response_fail(r#loop: *mut Loop, response: Response) -> Status;
     pub(crate) fn keirin_response_next(r#loop: *mut Loop, response: Response) -> Status;
     pub(crate) fn keirin_response_refuse_upgrade(
         r#loop: *mut Loop,

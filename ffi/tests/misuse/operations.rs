@@ -171,6 +171,9 @@ operations! {
     keirin_response_close Answer false |call| {
         keirin_response_close(call.raw, call.response)
     };
+    keirin_response_fail Answer false |call| {
+        keirin_response_fail(call.raw, call.response)
+    };
     keirin_response_next Answer true |call| {
         keirin_response_next(call.raw, call.response)
     };
