@@ -14,12 +14,14 @@ const SYSTEM: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ld
 
 const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
-const VALGRIND: [&str; 5] = [
+const VALGRIND: [&str; 6] = [
     "--quiet",
     // Threads that wait for one another take turns.
     "--fair-sched=yes",
     "--leak-check=full",
     "--errors-for-leak-kinds=definite",
+    // What the standard library keeps of the main thread it finds again by arithmetic.
+    "--show-leak-kinds=definite",
     "--error-exitcode=9",
 ];
 
