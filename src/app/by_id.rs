@@ -15,7 +15,7 @@ use super::response::{Reply, Response};
 use super::websocket::{PreparedMessage, Sockets};
 use crate::engine::{Message, ResponseId, Sent, SocketId, State, Taken};
 use crate::error::{Error, Misuse};
-use crate::pubsub::{Filter, Publication, Published};
+use crate::pubsub::{Publication, Published};
 
 /// The operations of a callback, by id. From [`Cx::by_id`].
 pub struct ById<'a, U = ()> {
@@ -338,10 +338,5 @@ impl<U: 'static> ById<'_, U> {
         except: Option<SocketId>,
     ) -> Result<Published, Misuse> {
         self.state.publish(publication, except)
-    }
-
-    /// The topics and patterns that a socket is subscribed to.
-    pub fn topics(&self, id: SocketId) -> impl Iterator<Item = Filter<'_>> {
-        self.state.topics_of(id)
     }
 }
