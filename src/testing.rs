@@ -45,7 +45,10 @@ impl<U: 'static> Sim<U> {
     /// # Panics
     /// When a route is malformed.
     pub fn with_state(config: Config, user: U, setup: impl Fn(&mut App<U>)) -> Self {
-        let (service, sockets) = Routes::build(&setup).expect("the test's routes are well formed");
+        let mut service = Routes::new();
+        let sockets = service
+            .change(&setup)
+            .expect("the test's routes are well formed");
         let remote = engine::Remote::new(config.inbox_capacity, Waker::none());
         let hub = Hub::new(1, None);
         hub.register(0, Box::new(remote.clone()));
@@ -53,7 +56,7 @@ impl<U: 'static> Sim<U> {
             0,
             user,
             Arc::new(config),
-            sockets,
+            sockets.into(),
             hub,
             Arc::default(),
             remote,

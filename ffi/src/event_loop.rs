@@ -37,11 +37,13 @@ pub unsafe extern "C" fn keirin_loop_new(
         if let Some(sink) = blueprint.sink() {
             event_loop.on_log(sink);
         }
-        handle.adopt(event_loop);
-        let started = handle.exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)));
+        handle.guarded.adopt(event_loop)?;
+        let started = handle
+            .guarded
+            .exclusive(|event_loop| event_loop.enter(|cx| blueprint.start(cx)));
         if !matches!(started, Ok(Some(()))) {
             // Handle and loop hold each other.
-            drop(handle.take());
+            drop(handle.guarded.take());
             return Err(Refused(KEIRIN_ERR_PANIC));
         }
         out.set(Rc::into_raw(handle).cast_mut());
@@ -60,7 +62,7 @@ pub unsafe extern "C" fn keirin_loop_free(loop_: *mut keirin_loop_t) -> keirin_s
             return Ok(());
         }
         // SAFETY: as the header asks.
-        let event_loop = unsafe { reference(loop_) }?.take()?;
+        let event_loop = unsafe { reference(loop_) }?.guarded.take()?;
         drop(event_loop);
         // SAFETY: it came from `into_raw` in `keirin_loop_new`, and the caller gives it up: servers
         // do not give theirs to be freed.
@@ -78,7 +80,7 @@ unsafe fn on<R>(
     f: impl FnOnce(&mut EventLoop<Worker>) -> Outcome<R>,
 ) -> Outcome<R> {
     // SAFETY: as the caller promises.
-    unsafe { reference(loop_) }?.exclusive(f)?
+    unsafe { reference(loop_) }?.guarded.exclusive(f)?
 }
 
 /// Listens on an address: "127.0.0.1:3000", "[::]:3000", "localhost:3000", "unix:PATH",
@@ -213,7 +215,7 @@ pub unsafe extern "C" fn keirin_loop_user(loop_: *mut keirin_loop_t) -> *mut c_v
     value(std::ptr::null_mut(), || {
         // SAFETY: as the header asks.
         let handle = unsafe { reference(loop_) };
-        match handle.and_then(|handle| handle.check_thread().map(|()| handle)) {
+        match handle.and_then(|handle| Ok(handle.guarded.check_thread().map(|()| handle)?)) {
             Ok(handle) => handle.user.pointer(),
             Err(_) => std::ptr::null_mut(),
         }

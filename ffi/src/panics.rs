@@ -200,7 +200,10 @@ fn a_panic_of_a_turn_is_a_status() {
     // SAFETY: the loop is alive until it is freed, last.
     unsafe {
         let turn = |_: &mut _| -> () { panic!("on purpose") };
-        assert_eq!(run(|| (*loop_).exclusive(turn)), KEIRIN_ERR_PANIC);
+        assert_eq!(
+            run(|| Ok((*loop_).guarded.exclusive(turn)?)),
+            KEIRIN_ERR_PANIC
+        );
         check_poisoned(loop_, &seen);
     }
 }

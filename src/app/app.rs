@@ -122,6 +122,12 @@ impl<U: 'static> App<U> {
         sockets
     }
 
+    /// Removes the route of this method, `None` for the one for every method, with exactly this
+    /// pattern; false if there is none. For [`EventLoop::change_routes`](super::EventLoop).
+    pub fn remove(&mut self, method: Option<&str>, pattern: &str) -> bool {
+        self.router.remove(method, pattern)
+    }
+
     fn add(&mut self, method: Option<&str>, pattern: &str, handler: Handler<U>) -> &mut Self {
         match self.router.add(method, pattern) {
             Ok(route) => {

@@ -90,13 +90,14 @@ impl<U: 'static> EventLoop<U> {
             hub,
             worker,
         } = parts;
-        let (service, sockets) = Routes::build(setup)?;
+        let mut service = Routes::new();
+        let sockets = service.change(setup)?;
         let batch = if config.io_uring {
             Batch::new()
         } else {
             Batch::none()
         };
-        let mut state = State::new(worker, user, config, sockets, hub, counters, remote);
+        let mut state = State::new(worker, user, config, sockets.into(), hub, counters, remote);
         state.send_in_batches(batch);
         Ok(Self {
             worker: Worker { service, state },
@@ -156,6 +157,29 @@ impl<U: 'static> EventLoop<U> {
     pub fn enter<R>(&mut self, f: impl FnOnce(&mut Cx<'_, U>) -> R) -> Option<R> {
         let f = |state: &mut State<U>| f(&mut Cx { state });
         self.worker.enter(&self.driver, f)
+    }
+
+    /// The same, but what it sends may stay until [`settle`](Self::settle) or the next
+    /// [`turn`](Self::turn), one of which the caller owes before it waits: so many calls from
+    /// outside share the system calls. No callback runs within it.
+    pub fn enter_unsettled<R>(&mut self, f: impl FnOnce(&mut Cx<'_, U>) -> R) -> Option<R> {
+        let f = |state: &mut State<U>| f(&mut Cx { state });
+        self.worker.enter_unsettled(&self.driver, f)
+    }
+
+    /// Sees to what calls from outside have caused: sends, and runs callbacks.
+    pub fn settle(&mut self) {
+        self.worker.settle_all(&*self.sink);
+    }
+
+    /// Adds, replaces or removes routes, and adds kinds of WebSocket, between turns.
+    ///
+    /// # Errors
+    /// [`Error::Route`] for a malformed route: what was changed before it stays.
+    pub fn change_routes(&mut self, change: impl FnOnce(&mut App<U>)) -> Result<(), Error> {
+        let sockets = self.worker.service.change(change)?;
+        self.worker.state.add_sockets(sockets);
+        Ok(())
     }
 
     /// Runs until [`stop`](Self::stop) is asked for, from a callback or another thread, and

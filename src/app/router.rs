@@ -81,6 +81,23 @@ impl Router {
         Ok(route)
     }
 
+    /// Takes a route away; false if there is none for exactly this method and pattern.
+    pub(crate) fn remove(&mut self, method: Option<&str>, pattern: &str) -> bool {
+        let Some(path) = pattern.strip_prefix('/') else {
+            return false;
+        };
+        let mut methods = self.methods.iter_mut();
+        let tree = match method {
+            None => Some(&mut self.any),
+            Some("GET") => Some(&mut self.get),
+            Some(method) => methods
+                .find(|(name, _)| **name == *method)
+                .map(|(_, tree)| tree),
+        };
+        let segments: Vec<&str> = path.split('/').collect();
+        tree.is_some_and(|tree| tree.remove(&segments))
+    }
+
     /// The names of a route's parameters, in the order of the pattern.
     pub(crate) fn names(&self, route: usize) -> &[Box<str>] {
         &self.routes[route].names
@@ -181,6 +198,34 @@ impl Tree {
             ["*"] => self.rest = Some(route),
             [segment, segments @ ..] => self.child(segment).add(segments, route),
         }
+    }
+
+    /// Whether there was such a route. What has become empty goes too: a search does not come back
+    /// from it.
+    fn remove(&mut self, segments: &[&str]) -> bool {
+        let (segment, rest) = match segments {
+            [] => return self.route.take().is_some(),
+            ["*"] => return self.rest.take().is_some(),
+            [segment, rest @ ..] => (segment, rest),
+        };
+        if segment.starts_with(':') {
+            let Some(child) = &mut self.parameter else {
+                return false;
+            };
+            let removed = child.remove(rest);
+            self.parameter.take_if(|child| child.is_empty());
+            return removed;
+        }
+        let found = self
+            .texts
+            .binary_search_by(|(text, _)| (**text).cmp(segment));
+        found.is_ok_and(|at| {
+            let removed = self.texts[at].1.remove(rest);
+            if self.texts[at].1.is_empty() {
+                self.texts.remove(at);
+            }
+            removed
+        })
     }
 
     fn child(&mut self, segment: &str) -> &mut Self {

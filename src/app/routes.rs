@@ -5,8 +5,7 @@ use std::any::Any;
 use super::app::App;
 use super::request::Request;
 use super::response::{Reply, Response};
-use super::router::{Parameters, Router};
-use super::websocket::Handle;
+use super::router::Parameters;
 use crate::engine::{
     Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State,
 };
@@ -22,28 +21,23 @@ const KNOWN_METHODS: [&str; 9] = [
 
 /// A worker's routes.
 pub(crate) struct Routes<U: 'static> {
-    router: Router,
-    handlers: Vec<Handler<U>>,
-    behaviours: Vec<Box<dyn Handle<U>>>,
+    app: App<U>,
 }
 
 impl<U: 'static> Routes<U> {
-    /// Runs the app's setup function. The settings are for the engine.
-    pub(crate) fn build(
-        setup: &dyn Fn(&mut App<U>),
-    ) -> Result<(Self, Box<[SocketSettings]>), Error> {
-        let mut app = App::new();
-        setup(&mut app);
-        match app.error {
+    pub(crate) fn new() -> Self {
+        Self { app: App::new() }
+    }
+
+    /// Runs a setup function. The settings are those of new kinds of WebSocket, for the engine.
+    pub(crate) fn change(
+        &mut self,
+        setup: impl FnOnce(&mut App<U>),
+    ) -> Result<Vec<SocketSettings>, Error> {
+        setup(&mut self.app);
+        match self.app.error.take() {
             Some(error) => Err(error),
-            None => {
-                let routes = Self {
-                    router: app.router,
-                    handlers: app.handlers,
-                    behaviours: app.behaviours,
-                };
-                Ok((routes, app.settings.into()))
-            }
+            None => Ok(std::mem::take(&mut self.app.settings)),
         }
     }
 }
@@ -59,10 +53,11 @@ impl<U: 'static> Service for Routes<U> {
         let mut yielded = 0;
         while path != b"*"
             && let Some(route) = self
+                .app
                 .router
                 .find(head.method(), path, yielded, &mut parameters)
         {
-            let names = self.router.names(route);
+            let names = self.app.router.names(route);
             let parameters = &parameters;
             let request = Request {
                 head,
@@ -72,7 +67,7 @@ impl<U: 'static> Service for Routes<U> {
                 names,
                 peer,
             };
-            let _: Reply = self.handlers[route](Response { state, id }, &request);
+            let _: Reply = self.app.handlers[route](Response { state, id }, &request);
             if !state.take_yield(id) {
                 return;
             }
@@ -90,7 +85,7 @@ impl<U: 'static> Service for Routes<U> {
         data: &mut dyn Any,
         message: Message<'_>,
     ) {
-        if let Some(behaviour) = self.behaviours.get(behaviour as usize) {
+        if let Some(behaviour) = self.app.behaviours.get(behaviour as usize) {
             behaviour.message(state, id, data, message);
         }
     }
@@ -103,7 +98,7 @@ impl<U: 'static> Service for Routes<U> {
         data: &mut dyn Any,
         event: SocketEvent<'_>,
     ) {
-        if let Some(behaviour) = self.behaviours.get(behaviour as usize) {
+        if let Some(behaviour) = self.app.behaviours.get(behaviour as usize) {
             behaviour.handle(state, id, data, event);
         }
     }
@@ -121,9 +116,10 @@ impl<U: 'static> Routes<U> {
         yielded: bool,
     ) {
         let whole_server = path == b"*";
-        let methods = || self.router.methods((!whole_server).then_some(path));
+        let methods = || self.app.router.methods((!whole_server).then_some(path));
         let known = KNOWN_METHODS.iter().any(|known| known.as_bytes() == method)
             || self
+                .app
                 .router
                 .methods(None)
                 .any(|known| known.as_bytes() == method);

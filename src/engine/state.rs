@@ -480,6 +480,17 @@ impl<U> State<U> {
         self.accept_after > self.now
     }
 
+    /// Adds kinds of WebSocket behind those that are there.
+    pub(crate) fn add_sockets(&mut self, more: Vec<SocketSettings>) {
+        if more.is_empty() {
+            return;
+        }
+        let mut settings = std::mem::take(&mut self.socket_settings).into_vec();
+        settings.extend(more);
+        self.cork_bytes = cork_bytes(&self.config, &settings);
+        self.socket_settings = settings.into();
+    }
+
     /// Nothing left to do before the loop waits.
     pub(super) fn is_quiet(&self) -> bool {
         self.dirty.is_empty()

@@ -55,11 +55,27 @@ impl<S: Service> Worker<S> {
         driver: &impl Driver,
         callback: impl FnOnce(&mut State<S::User>) -> R,
     ) -> Option<R> {
+        let result = self.enter_unsettled(driver, callback);
+        self.settle();
+        result
+    }
+
+    /// Runs `callback` between turns and leaves what it has caused to whoever settles next.
+    pub(crate) fn enter_unsettled<R>(
+        &mut self,
+        driver: &impl Driver,
+        callback: impl FnOnce(&mut State<S::User>) -> R,
+    ) -> Option<R> {
         self.state.set_clock(driver.now(), || driver.unix_s());
         let mut result = None;
         self.call(None, |_, state| result = Some(callback(state)));
-        self.settle();
         result
+    }
+
+    /// Sees to what was left by `enter_unsettled`.
+    pub(crate) fn settle_all(&mut self, sink: &Sink) {
+        self.settle();
+        self.observe(sink);
     }
 
     /// How long the driver may wait from `now` on, in milliseconds: `None` is until there is news.
