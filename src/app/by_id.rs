@@ -158,6 +158,11 @@ impl<U: 'static> ById<'_, U> {
         self.state.queued(id)
     }
 
+    /// Whether this answer is still to be given.
+    pub fn is_owed(&self, id: ResponseId) -> bool {
+        self.state.is_owed(id)
+    }
+
     /// Keeps the answer for later.
     pub fn detach(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.state.detach(id)
@@ -194,6 +199,19 @@ impl<U: 'static> ById<'_, U> {
     /// [`Misuse::AlreadyBegun`].
     pub fn write_continue(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.state.write_continue(id)
+    }
+
+    /// Closes the connection once the answer is complete, also where its head has left already.
+    pub fn close_after(&mut self, id: ResponseId) -> Result<(), Misuse> {
+        self.state.close_after(id)
+    }
+
+    /// The address of an answer's peer; `None` for a peer on a Unix socket.
+    pub fn response_peer_address(
+        &mut self,
+        id: ResponseId,
+    ) -> Result<Option<SocketAddr>, Misuse> {
+        self.state.response_peer(id)
     }
 
     /// Drops the connection without an answer.

@@ -32,6 +32,11 @@ impl Handshake {
         offered.is_some()
     }
 
+    /// Has the client's offer of extensions ignored, as if it had made none.
+    pub fn ignore_extensions(&mut self) {
+        self.extensions.clear();
+    }
+
     /// Where the page comes from that opens the socket. Browsers always say it, and do not let the
     /// page choose; other clients need not.
     pub fn origin(&self) -> Option<&[u8]> {

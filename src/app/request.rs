@@ -86,6 +86,13 @@ impl<'a> Request<'a> {
         uri::percent_decode(self.parameter(name)?)
     }
 
+    /// Names and values of all parameters, in the order of the pattern, not decoded.
+    pub fn parameters(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
+        let value = |index| self.parameters.get(index, self.path).map_or("", ascii);
+        let names = self.names.iter().enumerate();
+        names.map(move |(index, name)| (&**name, value(index)))
+    }
+
     /// The peer's address; `None` on a Unix socket.
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.peer.address()
@@ -93,10 +100,7 @@ impl<'a> Request<'a> {
 
     /// A copy that outlives the handler.
     pub fn to_owned(&self) -> OwnedRequest {
-        let parameter = |name: &str| {
-            let value = self.parameter(name).unwrap_or_default();
-            (name.to_owned(), value.to_owned())
-        };
+        let parameter = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         OwnedRequest {
             method: self.method().to_owned(),
             target: self.target().to_owned(),
@@ -106,7 +110,7 @@ impl<'a> Request<'a> {
                 .headers()
                 .map(|(name, value)| (name.to_owned(), value.to_vec()))
                 .collect(),
-            parameters: self.names.iter().map(|name| parameter(name)).collect(),
+            parameters: self.parameters().map(parameter).collect(),
             peer_address: self.peer.address(),
         }
     }

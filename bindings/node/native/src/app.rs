@@ -1,0 +1,255 @@
+//! Apps.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use keirin::{App, Counts, ListenAddress};
+use napi_sys as sys;
+
+use crate::addon::{Call, Functions, register, status};
+use crate::declarative::Program;
+use crate::embed::{Embedded, Worker};
+use crate::events::Events;
+use crate::napi::{Env, Value};
+use crate::{options, routes};
+
+pub(crate) const FUNCTIONS: Functions = &[
+    (c"appNew", new),
+    (c"appFree", free),
+    (c"appRoute", route),
+    (c"appDeclarative", declarative),
+    (c"appRemoveRoute", remove_route),
+    (c"appBehaviour", behaviour),
+    (c"appUpgrades", upgrades),
+    (c"appListen", listen),
+    (c"appUnlisten", unlisten),
+    (c"appStop", stop),
+    (c"appCounts", counts),
+    (c"appWantLog", want_log),
+];
+
+/// The functions to call, and the options. The app's number is returned, or what is wrong with the
+/// options.
+unsafe extern "C" fn new(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<2>::new(env, info) };
+    let env = call.env;
+    let config = match options::config(env, call.arguments[1]) {
+        Ok(config) => config,
+        Err(message) => return env.text(&message),
+    };
+    let Ok(events) = Events::new(env, call.arguments[0]) else {
+        return env.undefined();
+    };
+    // SAFETY: `Addon::load` has leaked a count of it.
+    let addon = unsafe {
+        Rc::increment_strong_count(call.addon);
+        Rc::from_raw(call.addon)
+    };
+    let make = |number| Embedded::new(Rc::clone(&addon), number, events, config);
+    match addon.add(make) {
+        Some(number) => env.int(number),
+        None => env.undefined(),
+    }
+}
+
+/// Gives up an app that JavaScript has forgotten.
+unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<1>::new(env, info) };
+    let number = usize::try_from(call.int(0)).unwrap_or(usize::MAX);
+    if let Some(app) = call.addon.remove(number) {
+        app.events.release();
+        app.shut();
+    }
+    std::ptr::null_mut()
+}
+
+/// Method and pattern of a route: `None` where they are malformed. No method is any.
+fn checked<const N: usize>(call: &Call<'_, N>) -> Option<(Option<String>, String)> {
+    let method = (!call.env.is_undefined(call.arguments[0])).then(|| call.text(0));
+    let (method, pattern) = match method {
+        Some(method) => (Some(method?), call.text(1)?),
+        None => (None, call.text(1)?),
+    };
+    App::<Worker>::check_route(method.as_deref(), &pattern).ok()?;
+    Some((method, pattern))
+}
+
+/// Has the app's routes changed, as soon as no callback runs.
+fn change<const N: usize>(
+    call: &Call<'_, N>,
+    change: impl FnOnce(&mut App<Worker>, Option<&str>, &str) + 'static,
+) -> Value {
+    let (Some((method, pattern)), Some(app)) = (checked(call), call.addon.app()) else {
+        return call.done(Err(status::OTHER));
+    };
+    app.change_routes(move |routes| change(routes, method.as_deref(), &pattern));
+    call.done(Ok(0))
+}
+
+/// Method or undefined, pattern, the handler's number.
+unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<3>::new(env, info) };
+    let handler = call.int(2);
+    change(&call, move |app, method, pattern| {
+        routes::add(app, method, pattern, handler);
+    })
+}
+
+/// Method or undefined, pattern, the program.
+unsafe extern "C" fn declarative(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<3>::new(env, info) };
+    let Some(program) = call.bytes(2, |bytes, _| Program::parse(bytes)) else {
+        return call.done(Err(status::OTHER));
+    };
+    change(&call, move |app, method, pattern| {
+        app.route_by_id(method, pattern, move |cx, id, request| {
+            program.answer(cx, id, request);
+        });
+    })
+}
+
+/// Method or undefined, pattern.
+unsafe extern "C" fn remove_route(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<2>::new(env, info) };
+    change(&call, |app, method, pattern| {
+        app.remove(method, pattern);
+    })
+}
+
+/// The options of a kind of WebSocket, the events that are wanted, its number. What is wrong with
+/// the options is returned.
+unsafe extern "C" fn behaviour(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<3>::new(env, info) };
+    let config = match options::websocket_config(call.env, call.arguments[0]) {
+        Ok(config) => config,
+        Err(message) => return call.env.text(&message),
+    };
+    let (wanted, number) = (call.int(1), call.int(2));
+    if let Some(app) = call.addon.app() {
+        app.change_routes(move |routes| {
+            routes.behaviour(routes::behaviour(config, wanted, number));
+        });
+    }
+    call.env.undefined()
+}
+
+/// Undefined, pattern, the kind of WebSocket, the number of the upgrade handler or -1.
+unsafe extern "C" fn upgrades(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<4>::new(env, info) };
+    let Ok(kind) = u16::try_from(call.int(2)) else {
+        return call.done(Err(status::OTHER));
+    };
+    let handler = Some(call.int(3)).filter(|&handler| handler >= 0);
+    change(&call, move |app, _, pattern| {
+        routes::add_upgrades(app, pattern, kind, handler);
+    })
+}
+
+/// An address, and whether others may listen there too. The address with its port is returned, or
+/// undefined; why not is for the log.
+unsafe extern "C" fn listen(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<2>::new(env, info) };
+    let address = call.text(0).unwrap_or_default();
+    let shared = call.flag(1);
+    let bound = call.with(|cx| {
+        Ok(if shared {
+            cx.listen_shared(&address)
+        } else {
+            cx.listen(&address)
+        })
+    });
+    match bound {
+        Ok(Ok(bound)) => {
+            let port = bound.port().map_or(-1, i32::from);
+            call.addon.set_register(register::FIRST, port);
+            call.env.text(&bound.to_string())
+        }
+        _ => call.env.undefined(),
+    }
+}
+
+/// An address that `listen` has returned.
+unsafe extern "C" fn unlisten(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<1>::new(env, info) };
+    let address = call.text(0).and_then(|text| text.parse::<ListenAddress>().ok());
+    let Some(address) = address else {
+        return call.done(Err(status::OTHER));
+    };
+    call.done(call.with(|cx| Ok(i32::from(cx.unlisten(&address)))))
+}
+
+/// The grace in milliseconds.
+unsafe extern "C" fn stop(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<1>::new(env, info) };
+    let grace = Duration::from_millis(call.number(0) as u64);
+    if let Some(app) = call.addon.app() {
+        app.stop(grace);
+    }
+    std::ptr::null_mut()
+}
+
+unsafe extern "C" fn counts(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    let counts = call.with(|cx| Ok(cx.counts())).unwrap_or_default();
+    let Ok(object) = call.env.object() else {
+        return std::ptr::null_mut();
+    };
+    set_counts(call.env, object, &counts);
+    object
+}
+
+/// Every counter, by its name in JavaScript.
+macro_rules! set_all {
+    ($env:ident, $object:ident, $counts:ident, $($name:literal => $field:ident,)+) => {
+        $($env.set($object, $name, $env.number($counts.$field as f64));)+
+    };
+}
+
+fn set_counts(env: Env, object: Value, counts: &Counts) {
+    set_all! { env, object, counts,
+        c"connectionsOpen" => connections_open,
+        c"connectionsAccepted" => connections_accepted,
+        c"connectionsRefused" => connections_refused,
+        c"acceptPaused" => accept_paused,
+        c"requests" => requests,
+        c"answers" => answers,
+        c"protocolErrors" => protocol_errors,
+        c"aborted" => aborted,
+        c"idleTimeouts" => idle_timeouts,
+        c"writeStalls" => write_stalls,
+        c"writeOverflows" => write_overflows,
+        c"socketsOpen" => sockets_open,
+        c"socketsOpened" => sockets_opened,
+        c"messagesReceived" => messages_received,
+        c"messagesSent" => messages_sent,
+        c"published" => published,
+        c"messagesDropped" => messages_dropped,
+        c"misuseStale" => misuse_stale,
+        c"misuseOther" => misuse_other,
+        c"misuseUnanswered" => misuse_unanswered,
+        c"panics" => panics,
+        c"eventsStale" => events_stale,
+        c"logRecordsLost" => log_records_lost,
+        c"sendsBatched" => sends_batched,
+    }
+}
+
+unsafe extern "C" fn want_log(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    if let Some(app) = call.addon.app() {
+        app.want_log();
+    }
+    std::ptr::null_mut()
+}

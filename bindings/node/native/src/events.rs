@@ -1,0 +1,229 @@
+//! Calling JavaScript.
+
+use std::ffi::CStr;
+
+use keirin::{
+    CloseCause, Closed, Cx, Message, Record, Request, ResponseId, SocketId, Subscription, WsError,
+};
+use napi_sys as sys;
+
+use crate::addon::register;
+use crate::embed::{Embedded, Worker};
+use crate::napi::{Env, Failed, Value};
+
+/// What JavaScript is called for: it gives a function for each, by this name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    Request,
+    Upgrade,
+    Aborted,
+    Writable,
+    Piece,
+    Open,
+    Message,
+    Dropped,
+    Drain,
+    Ping,
+    Pong,
+    Subscription,
+    Close,
+    Log,
+    Stopped,
+}
+
+const NAMES: [&CStr; 15] = [
+    c"request",
+    c"upgrade",
+    c"aborted",
+    c"writable",
+    c"piece",
+    c"open",
+    c"message",
+    c"dropped",
+    c"drain",
+    c"ping",
+    c"pong",
+    c"subscription",
+    c"close",
+    c"log",
+    c"stopped",
+];
+
+/// The functions of one app.
+pub(crate) struct Events {
+    env: Env,
+    receiver: sys::napi_ref,
+    functions: [sys::napi_ref; NAMES.len()],
+}
+
+impl Events {
+    /// Takes them from an object.
+    pub(crate) fn new(env: Env, receiver: Value) -> Result<Self, Failed> {
+        let mut functions = [std::ptr::null_mut(); NAMES.len()];
+        for (function, name) in functions.iter_mut().zip(NAMES) {
+            *function = env.reference(env.property(receiver, name)?)?;
+        }
+        Ok(Self {
+            env,
+            receiver: env.reference(receiver)?,
+            functions,
+        })
+    }
+
+    /// Calls the function of an event, whose numbers are in the registers.
+    #[inline]
+    pub(crate) fn fire(&self, app: &Embedded, event: Event, arguments: &[Value]) {
+        self.env.scoped(|| self.call(app, event, arguments));
+    }
+
+    /// The same with a copy of some bytes as its argument, which are gone when it returns.
+    #[inline]
+    fn fire_bytes(&self, app: &Embedded, event: Event, bytes: &[u8]) {
+        self.env.scoped(|| {
+            if let Ok(buffer) = self.env.array_buffer(bytes) {
+                self.call(app, event, &[buffer]);
+                self.env.detach(buffer);
+            }
+        });
+    }
+
+    #[inline]
+    fn call(&self, app: &Embedded, event: Event, arguments: &[Value]) {
+        app.addon.set_register(register::APP, app.number);
+        if let Ok(receiver) = self.env.dereference(self.receiver)
+            && let Ok(function) = self.env.dereference(self.functions[event as usize])
+        {
+            self.env.call_back(receiver, function, arguments);
+        }
+    }
+
+    /// Tells of a log record.
+    pub(crate) fn tell_record(&self, app: &Embedded, record: &Record) {
+        let level = match record.level {
+            _ if record.is_access => 0,
+            level => 1 + level as i32,
+        };
+        app.addon.set_register(register::FIRST, level);
+        self.env.scoped(|| {
+            let message = self.env.text(&record.message);
+            let peer = record.peer.map(|peer| self.env.text(&peer.to_string()));
+            let peer = peer.unwrap_or_else(|| self.env.undefined());
+            self.call(app, Event::Log, &[message, peer]);
+        });
+    }
+
+    /// Lets JavaScript collect the functions.
+    pub(crate) fn release(&self) {
+        for reference in self.functions {
+            self.env.delete_reference(reference);
+        }
+        self.env.delete_reference(self.receiver);
+    }
+}
+
+/// Has an event about an answer told, from a callback of the engine's.
+#[inline]
+pub(crate) fn tell_response(
+    cx: &mut Cx<'_, Worker>,
+    id: ResponseId,
+    event: Event,
+    numbers: [i32; 2],
+    bytes: Option<&[u8]>,
+) {
+    let app = std::rc::Rc::clone(&cx.state().0);
+    app.addon.set_response(id);
+    app.addon.set_register(register::FIRST, numbers[0]);
+    app.addon.set_register(register::SECOND, numbers[1]);
+    app.guarded.lend(cx, || match bytes {
+        Some(bytes) => app.events.fire_bytes(&app, event, bytes),
+        None => app.events.fire(&app, event, &[]),
+    });
+}
+
+/// Has a request handled: `route` is its handler's number.
+#[inline]
+pub(crate) fn tell_request(
+    cx: &mut Cx<'_, Worker>,
+    id: ResponseId,
+    request: &Request<'_>,
+    tell: impl FnOnce(&Embedded),
+) {
+    let app = std::rc::Rc::clone(&cx.state().0);
+    app.addon.set_response(id);
+    let request: *const Request<'_> = request;
+    app.guarded.lend(cx, || {
+        // The lifetime is only erased: it is forgotten before the request ends.
+        app.request.set(request.cast());
+        tell(&app);
+        app.request.set(std::ptr::null());
+    });
+}
+
+/// Has an event about a WebSocket told.
+#[inline]
+pub(crate) fn tell_socket(
+    cx: &mut Cx<'_, Worker>,
+    id: SocketId,
+    event: Event,
+    number: i32,
+    bytes: Option<&[u8]>,
+) {
+    let app = std::rc::Rc::clone(&cx.state().0);
+    app.addon.set_bits(id.to_bits());
+    app.addon.set_register(register::FIRST, number);
+    app.guarded.lend(cx, || match bytes {
+        Some(bytes) => app.events.fire_bytes(&app, event, bytes),
+        None => app.events.fire(&app, event, &[]),
+    });
+}
+
+/// Has a message told.
+#[inline]
+pub(crate) fn tell_message(
+    cx: &mut Cx<'_, Worker>,
+    id: SocketId,
+    event: Event,
+    message: &Message<'_>,
+) {
+    let binary = i32::from(matches!(message, Message::Binary(_)));
+    tell_socket(cx, id, event, binary, Some(message.bytes()));
+}
+
+/// Has it told that a subscription was made or has ended.
+pub(crate) fn tell_subscription(
+    cx: &mut Cx<'_, Worker>,
+    id: SocketId,
+    change: &Subscription<'_>,
+) {
+    let addon = &cx.state().0.addon;
+    addon.set_register(register::SECOND, change.count as i32);
+    addon.set_register(register::THIRD, change.count_before as i32);
+    let topic = change.topic.as_bytes();
+    tell_socket(cx, id, Event::Subscription, 0, Some(topic));
+}
+
+/// Has it told how a socket has ended.
+pub(crate) fn tell_close(cx: &mut Cx<'_, Worker>, id: SocketId, closed: &Closed<'_>) {
+    let addon = &cx.state().0.addon;
+    addon.set_register(register::SECOND, number_of(closed.cause));
+    let (code, reason) = (i32::from(closed.code), closed.reason.as_bytes());
+    tell_socket(cx, id, Event::Close, code, Some(reason));
+}
+
+/// Why a socket has ended; JavaScript has the same list.
+fn number_of(cause: CloseCause) -> i32 {
+    match cause {
+        CloseCause::Peer => 0,
+        CloseCause::PeerLeft => 1,
+        CloseCause::Protocol(WsError::MessageTooBig | WsError::MessageTooCostly) => 2,
+        CloseCause::Protocol(_) => 3,
+        CloseCause::Local => 4,
+        CloseCause::Dropped => 5,
+        CloseCause::IdleTimeout => 6,
+        CloseCause::Lifetime => 7,
+        CloseCause::Backpressure => 8,
+        CloseCause::WriteStall => 9,
+        CloseCause::Stop => 10,
+        _ => 11,
+    }
+}

@@ -1,0 +1,140 @@
+//! Routes whose handlers are JavaScript's, and kinds of WebSocket.
+
+use keirin::{
+    App, Behaviour, Cx, Handshake, HandshakeError, Request, ResponseId, WebSocket,
+    WebSocketConfig,
+};
+
+use crate::addon::register;
+use crate::embed::Worker;
+use crate::events::{
+    Event, tell_close, tell_message, tell_request, tell_socket, tell_subscription,
+};
+
+/// Adds a route whose handler has this number in JavaScript.
+pub(crate) fn add(app: &mut App<Worker>, method: Option<&str>, pattern: &str, handler: i32) {
+    app.route_by_id(method, pattern, move |cx, id, request| {
+        tell_request(cx, id, request, |app| {
+            app.addon.set_register(register::FIRST, handler);
+            app.events.fire(app, Event::Request, &[]);
+        });
+    });
+}
+
+/// Adds a route for GET where WebSockets of a kind are opened. `handler` is the number of
+/// JavaScript's upgrade handler; without one every valid handshake is agreed to. A request that is
+/// no upgrade at all is left to the next route.
+pub(crate) fn add_upgrades(
+    app: &mut App<Worker>,
+    pattern: &str,
+    behaviour: u16,
+    handler: Option<i32>,
+) {
+    app.route_by_id(Some("GET"), pattern, move |cx, id, request| {
+        match (request.handshake(), handler) {
+            (Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade), _) => {
+                let _ = cx.by_id().next(id);
+            }
+            (Err(error), _) => {
+                if let Ok(response) = cx.response(id) {
+                    response.refuse_upgrade(error);
+                }
+            }
+            (Ok(handshake), None) => agree(cx, id, behaviour, handshake),
+            (Ok(handshake), Some(handler)) => ask(cx, id, request, handshake, handler),
+        }
+    });
+}
+
+/// Upgrades at once.
+fn agree(cx: &mut Cx<'_, Worker>, id: ResponseId, behaviour: u16, mut handshake: Handshake) {
+    let first = handshake.protocols().next().map(str::to_owned);
+    if let Some(protocol) = first {
+        handshake.choose(&protocol);
+    }
+    if let Some(sockets) = cx.by_id().sockets::<()>(behaviour) {
+        // What is refused has been answered by the engine.
+        let _ = cx.by_id().upgrade(id, sockets, handshake, ());
+    }
+}
+
+/// Has JavaScript decide, which gives the handshake back when it upgrades.
+fn ask(
+    cx: &mut Cx<'_, Worker>,
+    id: ResponseId,
+    request: &Request<'_>,
+    handshake: Handshake,
+    handler: i32,
+) {
+    tell_request(cx, id, request, |app| {
+        app.addon.set_register(register::FIRST, handler);
+        let env = app.addon.env;
+        env.scoped(|| {
+            if let Ok(context) = env.external((id, handshake)) {
+                app.events.fire(app, Event::Upgrade, &[context]);
+            }
+        });
+    });
+}
+
+/// Which events of a kind of WebSocket JavaScript has handlers for; it has the same list.
+pub(crate) mod hears {
+    pub(crate) const MESSAGE: i32 = 1;
+    pub(crate) const DROPPED: i32 = 2;
+    pub(crate) const DRAIN: i32 = 4;
+    pub(crate) const PING: i32 = 8;
+    pub(crate) const PONG: i32 = 16;
+    pub(crate) const SUBSCRIPTION: i32 = 32;
+}
+
+/// A kind of WebSocket whose open and close handlers are called always, and the others as asked.
+pub(crate) fn behaviour(config: WebSocketConfig, wanted: i32, number: i32) -> Behaviour<(), Worker> {
+    type Own<'a, 'b> = &'a mut WebSocket<'b, (), Worker>;
+    let mut behaviour = Behaviour::new()
+        .config(config)
+        .on_open(move |ws: Own<'_, '_>| {
+            let id = ws.id();
+            tell_socket(&mut ws.cx(), id, Event::Open, number, None);
+        })
+        .on_close(|ws, closed| {
+            let id = ws.id();
+            tell_close(&mut ws.cx(), id, &closed);
+        });
+    if wanted & hears::MESSAGE != 0 {
+        behaviour = behaviour.on_message(|ws, message| {
+            let id = ws.id();
+            tell_message(&mut ws.cx(), id, Event::Message, &message);
+        });
+    }
+    if wanted & hears::DROPPED != 0 {
+        behaviour = behaviour.on_dropped(|ws, message| {
+            let id = ws.id();
+            tell_message(&mut ws.cx(), id, Event::Dropped, &message);
+        });
+    }
+    if wanted & hears::DRAIN != 0 {
+        behaviour = behaviour.on_drain(|ws| {
+            let id = ws.id();
+            tell_socket(&mut ws.cx(), id, Event::Drain, 0, None);
+        });
+    }
+    if wanted & hears::PING != 0 {
+        behaviour = behaviour.on_ping(|ws, payload| {
+            let id = ws.id();
+            tell_socket(&mut ws.cx(), id, Event::Ping, 0, Some(payload));
+        });
+    }
+    if wanted & hears::PONG != 0 {
+        behaviour = behaviour.on_pong(|ws, payload| {
+            let id = ws.id();
+            tell_socket(&mut ws.cx(), id, Event::Pong, 0, Some(payload));
+        });
+    }
+    if wanted & hears::SUBSCRIPTION != 0 {
+        behaviour = behaviour.on_subscription(|ws, change| {
+            let id = ws.id();
+            tell_subscription(&mut ws.cx(), id, &change);
+        });
+    }
+    behaviour
+}
