@@ -1,0 +1,5 @@
+'use strict';
+
+// The binary itself: `require('./native.js')` is what the Rust crate exports.
+
+module.exports = require('./platform.js').load();
