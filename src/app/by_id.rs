@@ -207,10 +207,7 @@ impl<U: 'static> ById<'_, U> {
     }
 
     /// The address of an answer's peer; `None` for a peer on a Unix socket.
-    pub fn response_peer_address(
-        &mut self,
-        id: ResponseId,
-    ) -> Result<Option<SocketAddr>, Misuse> {
+    pub fn response_peer_address(&mut self, id: ResponseId) -> Result<Option<SocketAddr>, Misuse> {
         self.state.response_peer(id)
     }
 

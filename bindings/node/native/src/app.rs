@@ -180,7 +180,9 @@ unsafe extern "C" fn listen(env: sys::napi_env, info: sys::napi_callback_info) -
 unsafe extern "C" fn unlisten(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<1>::new(env, info) };
-    let address = call.text(0).and_then(|text| text.parse::<ListenAddress>().ok());
+    let address = call
+        .text(0)
+        .and_then(|text| text.parse::<ListenAddress>().ok());
     let Some(address) = address else {
         return call.done(Err(status::OTHER));
     };

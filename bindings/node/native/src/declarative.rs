@@ -103,7 +103,9 @@ impl Program {
 
 /// The three digits at the beginning.
 fn status(text: &[u8]) -> Option<u16> {
-    let digits = text.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+    let digits = text
+        .get(..3)
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
     str::from_utf8(digits).ok()?.parse().ok()
 }
 

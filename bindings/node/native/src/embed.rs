@@ -126,7 +126,10 @@ impl Embedded {
     /// Something was called: the loop is settled before libuv waits.
     #[inline]
     pub(crate) fn touch(&self) {
-        self.touched.set(true);
+        if !self.touched.replace(true) {
+            // Whether there is anything to stay for is seen then.
+            self.keep_alive(true);
+        }
     }
 
     /// Gives what libuv has of it back, and drops all connections. How many handles there are to

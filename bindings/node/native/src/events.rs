@@ -190,11 +190,7 @@ pub(crate) fn tell_message(
 }
 
 /// Has it told that a subscription was made or has ended.
-pub(crate) fn tell_subscription(
-    cx: &mut Cx<'_, Worker>,
-    id: SocketId,
-    change: &Subscription<'_>,
-) {
+pub(crate) fn tell_subscription(cx: &mut Cx<'_, Worker>, id: SocketId, change: &Subscription<'_>) {
     let addon = &cx.state().0.addon;
     addon.set_register(register::SECOND, change.count as i32);
     addon.set_register(register::THIRD, change.count_before as i32);

@@ -32,20 +32,26 @@ fn look<const N: usize>(
 unsafe extern "C" fn method(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
-    look(&call, |request| Some(call.env.latin1(request.method().as_bytes())))
+    look(&call, |request| {
+        Some(call.env.latin1(request.method().as_bytes()))
+    })
 }
 
 unsafe extern "C" fn url(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
-    look(&call, |request| Some(call.env.latin1(request.path().as_bytes())))
+    look(&call, |request| {
+        Some(call.env.latin1(request.path().as_bytes()))
+    })
 }
 
 unsafe extern "C" fn query(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
     look(&call, |request| {
-        request.query().map(|query| call.env.latin1(query.as_bytes()))
+        request
+            .query()
+            .map(|query| call.env.latin1(query.as_bytes()))
     })
 }
 

@@ -269,7 +269,10 @@ unsafe extern "C" fn upgrade(env: sys::napi_env, info: sys::napi_callback_info) 
     };
     let id = call.response_id();
     // SAFETY: externals of this addon all hold this.
-    let offer = unsafe { call.env.to_external::<(ResponseId, Handshake)>(call.arguments[1]) };
+    let offer = unsafe {
+        call.env
+            .to_external::<(ResponseId, Handshake)>(call.arguments[1])
+    };
     let Some((_, handshake)) = offer.filter(|(for_id, _)| *for_id == id) else {
         return call.done(Err(status::OTHER));
     };

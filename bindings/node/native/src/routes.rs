@@ -1,8 +1,7 @@
 //! Routes whose handlers are JavaScript's, and kinds of WebSocket.
 
 use keirin::{
-    App, Behaviour, Cx, Handshake, HandshakeError, Request, ResponseId, WebSocket,
-    WebSocketConfig,
+    App, Behaviour, Cx, Handshake, HandshakeError, Request, ResponseId, WebSocket, WebSocketConfig,
 };
 
 use crate::addon::register;
@@ -88,7 +87,11 @@ pub(crate) mod hears {
 }
 
 /// A kind of WebSocket whose open and close handlers are called always, and the others as asked.
-pub(crate) fn behaviour(config: WebSocketConfig, wanted: i32, number: i32) -> Behaviour<(), Worker> {
+pub(crate) fn behaviour(
+    config: WebSocketConfig,
+    wanted: i32,
+    number: i32,
+) -> Behaviour<(), Worker> {
     type Own<'a, 'b> = &'a mut WebSocket<'b, (), Worker>;
     let mut behaviour = Behaviour::new()
         .config(config)

@@ -73,7 +73,9 @@ fn remove_collection<T>(call: &Call<'_, 1>, store: &Mutex<Option<Collections<T>>
 fn keys<T>(call: &Call<'_, 1>, store: &Mutex<Option<Collections<T>>>) -> Value {
     let name = call.bytes(0, |name, _| name.to_vec());
     let store = locked(store);
-    let collection = store.as_ref().and_then(|collections| collections.get(&name));
+    let collection = store
+        .as_ref()
+        .and_then(|collections| collections.get(&name));
     let Ok(array) = call.env.array() else {
         return std::ptr::null_mut();
     };

@@ -139,7 +139,9 @@ unsafe extern "C" fn unsubscribe(env: sys::napi_env, info: sys::napi_callback_in
 unsafe extern "C" fn is_subscribed(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<1>::new(env, info) };
-    on_topic(&call, |cx, id, topic| Ok(cx.socket(id)?.is_subscribed(topic)))
+    on_topic(&call, |cx, id, topic| {
+        Ok(cx.socket(id)?.is_subscribed(topic))
+    })
 }
 
 unsafe extern "C" fn topics(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
@@ -161,10 +163,7 @@ unsafe extern "C" fn topics(env: sys::napi_env, info: sys::napi_callback_info) -
 
 /// Topic, message, whether it is binary, whether it may be compressed.
 #[inline]
-fn publish_from(
-    call: &Call<'_, 4>,
-    f: impl FnOnce(&Publication<'_>) -> Result<i32, i32>,
-) -> Value {
+fn publish_from(call: &Call<'_, 4>, f: impl FnOnce(&Publication<'_>) -> Result<i32, i32>) -> Value {
     let Some(topic) = call.text(0) else {
         return call.done(Err(status::TOPIC));
     };

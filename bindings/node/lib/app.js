@@ -1,0 +1,510 @@
+'use strict';
+
+const core = require('./core.js');
+const { native, registers, recognized, text, checkCallback, checkCount } = core;
+const { HttpRequest, release, isYielded } = require('./request.js');
+const responses = require('./response.js');
+const sockets = require('./websocket.js');
+const { appOptions, webSocketOptions } = require('./options.js');
+
+/** Events of a kind of WebSocket of which the binary has to tell. */
+const HEARS = { message: 1, dropped: 2, drain: 4, ping: 8, pong: 16, subscription: 32 };
+
+/** What `close` is told, by the number that the binary gives for the cause. */
+const ABNORMAL = {
+  1: [1006, 'Received TCP FIN before WebSocket close frame'],
+  2: [1006, 'Received too big message'],
+  3: [1006, 'Received invalid WebSocket frame'],
+  5: [1006, ''],
+  6: [1006, 'WebSocket timed out from inactivity'],
+  7: [1000, 'please reconnect'],
+  8: [1006, ''],
+  9: [1006, 'WebSocket timed out from inactivity'],
+};
+
+const LEVELS = ['access', 'info', 'warn', 'error'];
+
+const encoder = new TextEncoder();
+
+/** What an app keeps for itself, apart from what programs see. */
+class Owner {
+  constructor(app, options) {
+    this.app = app;
+    this.isStrict = Boolean(options.strict);
+    this.isClosed = false;
+    this.handlers = [];
+    this.kinds = [];
+    /** By the place of their connection: answers that were kept, and WebSockets. */
+    this.kept = [];
+    this.sockets = [];
+    this.offers = new WeakMap();
+    this.onError = undefined;
+    this.onLog = undefined;
+    this.stopped = [];
+    this.isStopped = false;
+    const number = native.appNew(events(this), appOptions(options));
+    if (typeof number === 'string') throw new RangeError(number);
+    if (number === undefined) throw new Error('App construction failed');
+    this.number = number;
+  }
+
+  select() {
+    registers[core.APP] = this.number;
+  }
+
+  keep(index, res) {
+    this.kept[index] = res;
+  }
+
+  forget(index, res) {
+    if (this.kept[index] === res) this.kept[index] = undefined;
+  }
+
+  offerOf(context) {
+    return typeof context === 'object' && context !== null ? this.offers.get(context) : undefined;
+  }
+
+  /** A connection became a WebSocket, of which its open handler will hear. */
+  opened(low, high, userData) {
+    const ws = new sockets.WebSocket(this, low, high);
+    if (userData !== null && typeof userData === 'object') Object.assign(ws, userData);
+    this.sockets[low & core.INDEX_MASK] = ws;
+    return ws;
+  }
+
+  /** The socket that an event is about. */
+  socket() {
+    const ws = this.sockets[registers[core.LOW] & core.INDEX_MASK];
+    return ws !== undefined && sockets.isNamed(ws) ? ws : undefined;
+  }
+
+  /** The answer that an event is about. */
+  response() {
+    const res = this.kept[registers[core.LOW] & core.INDEX_MASK];
+    return res !== undefined && responses.isNamed(res) ? res : undefined;
+  }
+
+  log(level, message, peer) {
+    if (this.onLog !== undefined) {
+      try {
+        this.onLog({ level, message, peer });
+        return;
+      } catch (error) {
+        process.stderr.write(`keirin error: onLog has thrown: ${explain(error)}\n`);
+      }
+    }
+    if (level === 'warn' || level === 'error') {
+      process.stderr.write(`keirin ${level}: ${message}${peer === undefined ? '' : ` (${peer})`}\n`);
+    }
+  }
+
+  warn(message) {
+    this.log('warn', message);
+  }
+
+  /** A handler has thrown or rejected: `subject` is its response or WebSocket. */
+  failed(error, subject, req) {
+    this.log('error', `a handler${nameOf(req)} has failed: ${explain(error)}`);
+    if (this.onError === undefined) return;
+    try {
+      const result = this.onError(error, subject, req);
+      if (core.isThenable(result)) {
+        result.then(undefined, (again) => this.log('error', `onError: ${explain(again)}`));
+      }
+    } catch (again) {
+      this.log('error', `onError has thrown: ${explain(again)}`);
+    }
+  }
+}
+
+function explain(error) {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Method and path of a request that can still be read. */
+function nameOf(req) {
+  try {
+    return req === undefined
+      ? ' of a WebSocket'
+      : ` of ${req.getCaseSensitiveMethod()} ${req.getUrl()}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Runs the handler of a request, and sees to what it leaves undone. */
+function handle(owner, run) {
+  const req = new HttpRequest(owner.number);
+  const res = new responses.HttpResponse(
+    owner,
+    registers[core.LOW],
+    registers[core.HIGH],
+    registers[core.REQUEST],
+    req,
+  );
+  let result;
+  try {
+    result = run(res, req);
+  } catch (error) {
+    responses.fail(res, error);
+    release(req, false);
+    return;
+  }
+  if (core.isThenable(result)) {
+    release(req, true);
+    if (responses.isLive(res)) responses.keep(res);
+    result.then(
+      () => settle(owner, res, req),
+      (error) => responses.fail(res, error),
+    );
+    return;
+  }
+  if (responses.isLive(res)) {
+    if (isYielded(req)) responses.pass(res);
+    else if (!responses.isKept(res)) responses.abandon(res);
+  }
+  release(req, false);
+}
+
+/** An asynchronous handler is done: somebody has to be left who answers. */
+function settle(owner, res, req) {
+  if (!responses.isLive(res) || responses.isAwaited(res)) return;
+  owner.log('error', `a handler${nameOf(req)} has ended without an answer`);
+  responses.giveUp(res);
+}
+
+/** The functions that the binary calls. */
+function events(owner) {
+  return {
+    request() {
+      handle(owner, owner.handlers[registers[core.FIRST]]);
+    },
+    upgrade(handshake) {
+      const kind = owner.handlers[registers[core.FIRST]];
+      const context = {};
+      owner.offers.set(context, { handshake, kind: kind.number });
+      handle(owner, (res, req) => kind.behavior.upgrade(res, req, context));
+    },
+    aborted() {
+      const res = owner.response();
+      if (res !== undefined) responses.tellAborted(res);
+    },
+    writable() {
+      const res = owner.response();
+      if (res !== undefined) responses.tellWritable(res);
+    },
+    piece(piece) {
+      const res = owner.response();
+      if (res !== undefined) responses.tellPiece(res, piece);
+    },
+    open() {
+      const { behavior } = owner.kinds[registers[core.FIRST]];
+      const ws = owner.socket() ?? owner.opened(registers[core.LOW], registers[core.HIGH]);
+      sockets.setKind(ws, behavior);
+      if (behavior.open !== undefined) sockets.guard(ws, behavior.open);
+    },
+    message(data) {
+      const ws = owner.socket();
+      const isBinary = registers[core.FIRST] === 1;
+      if (ws !== undefined) sockets.guard(ws, sockets.kindOf(ws).message, data, isBinary);
+    },
+    dropped(data) {
+      const ws = owner.socket();
+      const isBinary = registers[core.FIRST] === 1;
+      if (ws !== undefined) sockets.guard(ws, sockets.kindOf(ws).dropped, data, isBinary);
+    },
+    drain() {
+      const ws = owner.socket();
+      if (ws !== undefined) sockets.guard(ws, sockets.kindOf(ws).drain);
+    },
+    ping(data) {
+      const ws = owner.socket();
+      if (ws !== undefined) sockets.guard(ws, sockets.kindOf(ws).ping, data);
+    },
+    pong(data) {
+      const ws = owner.socket();
+      if (ws !== undefined) sockets.guard(ws, sockets.kindOf(ws).pong, data);
+    },
+    subscription(topic) {
+      const ws = owner.socket();
+      const [count, before] = [registers[core.SECOND], registers[core.THIRD]];
+      if (ws !== undefined) {
+        // The program may keep the topic.
+        sockets.guard(ws, sockets.kindOf(ws).subscription, topic.slice(0), count, before);
+      }
+    },
+    close(reason) {
+      const ws = owner.socket();
+      if (ws === undefined) return;
+      const cause = registers[core.SECOND];
+      const isForced = owner.isClosed && cause === 10;
+      const [code, said] = isForced ? [1006, ''] : (ABNORMAL[cause] ?? []);
+      const index = registers[core.LOW] & core.INDEX_MASK;
+      const actual = code ?? registers[core.FIRST];
+      sockets.seal(ws);
+      owner.sockets[index] = undefined;
+      const { close } = sockets.kindOf(ws);
+      if (close !== undefined) {
+        const message = said === undefined ? reason : encoder.encode(said).buffer;
+        sockets.guard(ws, close, actual, message);
+      }
+    },
+    log(message, peer) {
+      owner.log(LEVELS[registers[core.FIRST]], message, peer);
+    },
+    stopped() {
+      owner.isStopped = true;
+      for (const resolve of owner.stopped) resolve();
+      native.appFree(owner.number);
+    },
+  };
+}
+
+/** What `listen` hands out. */
+class ListenSocket {
+  constructor(owner, address, port) {
+    this.owner = owner;
+    this.address = address;
+    this.port = port;
+    this.isOpen = true;
+  }
+}
+
+const METHODS = {
+  get: 'GET',
+  post: 'POST',
+  options: 'OPTIONS',
+  del: 'DELETE',
+  patch: 'PATCH',
+  put: 'PUT',
+  head: 'HEAD',
+  connect: 'CONNECT',
+  trace: 'TRACE',
+  any: undefined,
+};
+
+const owners = new WeakMap();
+
+class TemplatedApp {
+  constructor(options) {
+    owners.set(this, new Owner(this, options));
+  }
+
+  ws(pattern, behavior) {
+    checkCount(arguments.length, 2);
+    const owner = owners.get(this);
+    if (typeof behavior !== 'object' || behavior === null) {
+      throw new TypeError('behavior has to be an object');
+    }
+    // A copy: what the program changes afterwards was never checked.
+    const own = { ...behavior };
+    let wanted = 0;
+    for (const name of ['upgrade', 'open', 'close', ...Object.keys(HEARS)]) {
+      if (own[name] === undefined || own[name] === null) own[name] = undefined;
+      else checkCallback(own[name]);
+      if (own[name] !== undefined) wanted |= HEARS[name] ?? 0;
+    }
+    const number = owner.kinds.length;
+    const kind = { number, behavior: own };
+    owner.select();
+    const wrong = native.appBehaviour(webSocketOptions(own), wanted, number);
+    if (wrong !== undefined) throw new RangeError(wrong);
+    owner.kinds.push(kind);
+    const handler = own.upgrade === undefined ? -1 : owner.handlers.push(kind) - 1;
+    owner.select();
+    native.appUpgrades(undefined, slashed(pattern), number, handler);
+    checkRoute(pattern);
+    return this;
+  }
+
+  listen(...values) {
+    checkCount(values.length, 2);
+    const callback = values.pop();
+    checkCallback(callback);
+    const host = typeof values[0] === 'number' ? '' : text(values.shift());
+    const [port, options] = values;
+    const shared = (Number(options ?? 0) & 1) === 0;
+    const addresses = host === '' ? [`[::]:${port}`, `0.0.0.0:${port}`] : [`${bracketed(host)}:${port}`];
+    callback(listenOn(owners.get(this), addresses, shared));
+    return this;
+  }
+
+  listen_unix(callback, path) {
+    checkCallback(callback);
+    callback(listenOn(owners.get(this), [`unix:${text(path)}`], false));
+    return this;
+  }
+
+  publish(topic, message, isBinary, compress) {
+    checkCount(arguments.length, 2);
+    const owner = owners.get(this);
+    const name = recognized(topic);
+    const data = recognized(message);
+    owner.select();
+    native.publish(name, data, Boolean(isBinary), Boolean(compress));
+    if (registers[core.STATUS] === core.NOT_UTF8) {
+      owner.warn('a text message was not published, since it is not UTF-8: is it binary?');
+    }
+    return registers[core.STATUS] === 1;
+  }
+
+  numSubscribers(topic) {
+    checkCount(arguments.length, 1);
+    const name = recognized(topic);
+    owners.get(this).select();
+    return native.subscribers(name);
+  }
+
+  close() {
+    const owner = owners.get(this);
+    owner.isClosed = true;
+    if (!owner.isStopped) {
+      owner.select();
+      native.appStop(0);
+    }
+    return this;
+  }
+
+  stop(options) {
+    const owner = owners.get(this);
+    const grace = options?.grace ?? 10_000;
+    if (typeof grace !== 'number' || !(grace >= 0)) {
+      throw new RangeError('grace has to be a number of milliseconds');
+    }
+    if (owner.isStopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      owner.stopped.push(resolve);
+      owner.select();
+      native.appStop(grace);
+    });
+  }
+
+  counters() {
+    owners.get(this).select();
+    return native.appCounts();
+  }
+
+  onError(handler) {
+    checkCallback(handler);
+    owners.get(this).onError = handler;
+    return this;
+  }
+
+  onLog(handler) {
+    checkCallback(handler);
+    const owner = owners.get(this);
+    owner.onLog = handler;
+    owner.select();
+    native.appWantLog();
+    return this;
+  }
+
+  addServerName() {
+    return this;
+  }
+
+  removeServerName() {
+    return this;
+  }
+
+  missingServerName(handler) {
+    checkCallback(handler);
+    return this;
+  }
+
+  domain() {
+    checkCount(arguments.length, 1);
+    return this;
+  }
+}
+
+for (const [name, method] of Object.entries(METHODS)) {
+  TemplatedApp.prototype[name] = {
+    [name](pattern, handler) {
+      checkCount(arguments.length, 2);
+      route(owners.get(this), method, pattern, handler);
+      return this;
+    },
+  }[name];
+}
+
+function route(owner, method, pattern, handler) {
+  const path = slashed(pattern);
+  if (handler === null) {
+    owner.select();
+    native.appRemoveRoute(method, path);
+  } else if (handler instanceof ArrayBuffer) {
+    owner.select();
+    native.appDeclarative(method, path, handler);
+  } else {
+    checkCallback(handler);
+    const number = owner.handlers.push(handler) - 1;
+    owner.select();
+    native.appRoute(method, path, number);
+  }
+  checkRoute(pattern);
+}
+
+function checkRoute(pattern) {
+  if (registers[core.STATUS] < 0) throw new Error(`the route ${pattern} is malformed`);
+}
+
+/** Patterns may leave out the slash that all paths begin with. */
+function slashed(pattern) {
+  const path = text(pattern);
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+function bracketed(host) {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+/** A token for the first address that can be had, else false. */
+function listenOn(owner, addresses, shared) {
+  for (const address of addresses) {
+    owner.select();
+    const bound = native.appListen(address, shared);
+    if (bound !== undefined) return new ListenSocket(owner, bound, registers[core.FIRST]);
+  }
+  return false;
+}
+
+function checkToken(token) {
+  if (!(token instanceof ListenSocket)) throw new TypeError('this is no token of listen()');
+}
+
+function us_listen_socket_close(token) {
+  checkToken(token);
+  if (token.isOpen) {
+    token.isOpen = false;
+    token.owner.select();
+    native.appUnlisten(token.address);
+  }
+}
+
+function us_socket_local_port(token) {
+  checkToken(token);
+  return token.port;
+}
+
+/** With `new` or without, as in uWebSockets.js. */
+function App(options) {
+  if (options !== undefined && options !== null && typeof options !== 'object') {
+    throw new Error('Options must be an object.');
+  }
+  return new TemplatedApp(options ?? {});
+}
+
+function SSLApp() {
+  const error = new Error(
+    'keirin has no TLS yet: put a proxy that ends TLS in front of it, and use App()',
+  );
+  error.code = 'ERR_KEIRIN_TLS';
+  throw error;
+}
+
+function H3App() {
+  throw new Error('keirin has no HTTP/3');
+}
+
+module.exports = { App, SSLApp, H3App, us_listen_socket_close, us_socket_local_port };

@@ -1,0 +1,123 @@
+'use strict';
+
+// What every part of the JavaScript layer shares: the binary, the registers through which integers
+// travel to it and from it, and what counts as text or data.
+
+const native = require('./native.js');
+
+/**
+ * The numbers of a call or event; `native/src/addon.rs` says which stands where.
+ * A call sets the first four; they are overwritten by whatever is called next.
+ */
+const registers = new Int32Array(native.registers);
+
+const LOW = 0;
+const HIGH = 1;
+const REQUEST = 2;
+const APP = 3;
+const STATUS = 4;
+const FIRST = 5;
+const SECOND = 6;
+const THIRD = 7;
+
+/** The place of a connection in tables is in the lower bits of its id. */
+const INDEX_MASK = 0xffffff;
+
+/** How a call was refused. */
+const STALE = -1;
+const ALREADY_BEGUN = -3;
+const REFUSED_HEADER = -4;
+const REFUSED_STATUS = -5;
+const REFUSED_CLOSE_CODE = -10;
+const NOT_UTF8 = -11;
+
+const DATA_TEXT = 'Text and data can only be passed by String, ArrayBuffer or ArrayBufferView.';
+
+/** Text or data of a program's, as the binary takes it. */
+function recognized(value) {
+  if (typeof value === 'string') return value;
+  if (value === undefined) return '';
+  if (ArrayBuffer.isView(value)) {
+    // Other threads may write to shared memory while it is read.
+    return isShared(value.buffer) ? copy(value.buffer, value.byteOffset, value.byteLength) : value;
+  }
+  if (value instanceof ArrayBuffer) return value;
+  if (isShared(value)) return copy(value, 0, value.byteLength);
+  throw new Error(DATA_TEXT);
+}
+
+function isShared(buffer) {
+  return typeof SharedArrayBuffer === 'function' && buffer instanceof SharedArrayBuffer;
+}
+
+function copy(buffer, offset, length) {
+  return new Uint8Array(buffer, offset, length).slice();
+}
+
+/** The same as a string. */
+function text(value) {
+  const data = recognized(value);
+  if (typeof data === 'string') return data;
+  return ArrayBuffer.isView(data)
+    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()
+    : Buffer.from(data).toString();
+}
+
+function byteLength(data) {
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+}
+
+function checkCallback(callback) {
+  if (typeof callback !== 'function') throw new Error('Passed callback is not a valid function.');
+}
+
+function checkCount(count, least) {
+  if (count < least) {
+    throw new Error(`Function requires at least ${least} argument${least === 1 ? '' : 's'}.`);
+  }
+}
+
+function isThenable(value) {
+  return value !== null && typeof value === 'object' && typeof value.then === 'function';
+}
+
+const encoder = new TextEncoder();
+
+/** An address of 4 or 16 bytes as text: dotted, or eight groups of four digits. */
+function addressText(address) {
+  const bytes = new Uint8Array(address);
+  if (bytes.length === 4) return encoder.encode(bytes.join('.')).buffer;
+  let written = '';
+  for (let at = 0; at < bytes.length; at += 2) {
+    const group = (bytes[at] << 8) | bytes[at + 1];
+    written += `${at === 0 ? '' : ':'}${group.toString(16).padStart(4, '0')}`;
+  }
+  return encoder.encode(written).buffer;
+}
+
+module.exports = {
+  native,
+  registers,
+  LOW,
+  HIGH,
+  REQUEST,
+  APP,
+  STATUS,
+  FIRST,
+  SECOND,
+  THIRD,
+  INDEX_MASK,
+  STALE,
+  ALREADY_BEGUN,
+  REFUSED_HEADER,
+  REFUSED_STATUS,
+  REFUSED_CLOSE_CODE,
+  NOT_UTF8,
+  recognized,
+  text,
+  byteLength,
+  checkCallback,
+  checkCount,
+  isThenable,
+  addressText,
+};

@@ -1,0 +1,100 @@
+'use strict';
+
+const { windows } = require('./compression.js');
+
+/** Settings of the engine that are numbers, in the unit that their name ends with. */
+const NUMBERS = [
+  'headBytesMax',
+  'headerCountMax',
+  'targetBytesMax',
+  'bodyBytesMax',
+  'chunkExtensionBytesMax',
+  'trailerBytesMax',
+  'pipelinedBytesMax',
+  'requestsPerTurnMax',
+  'connectionsMax',
+  'writeBufferBytesMax',
+  'discardBytesMax',
+  'headTimeoutMs',
+  'keepAliveTimeoutMs',
+  'bodyThroughputMin',
+  'bodyWindowMs',
+  'answerTimeoutMs',
+  'writeStallTimeoutMs',
+  'lingerTimeoutMs',
+];
+
+/** Those that are on or off. */
+const FLAGS = ['halfClose', 'lengthRequired', 'accessLog', 'ioUring'];
+
+/**
+ * A program that ends a response with a large body has it in memory already, so that it may wait
+ * there too.
+ */
+const WRITE_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The options of an app, checked, as the binary takes them. */
+function appOptions(options) {
+  const checked = { writeBufferBytesMax: WRITE_BUFFER_BYTES_MAX };
+  for (const name of NUMBERS) {
+    if (options[name] !== undefined) checked[name] = integer(name, options[name]);
+  }
+  for (const name of FLAGS) {
+    if (options[name] !== undefined) checked[name] = Number(flag(name, options[name]));
+  }
+  return checked;
+}
+
+/** The options of a kind of WebSocket, likewise. */
+function webSocketOptions(behavior) {
+  const option = (name, check, preset) =>
+    behavior[name] === undefined ? preset : check(name, behavior[name]);
+  const idleTimeoutMs = milliseconds(option('idleTimeout', seconds, 120), 1000);
+  const pings = option('sendPingsAutomatically', flag, true);
+  const backpressure = option('maxBackpressure', integer, 64 * 1024);
+  const compression = option('compression', integer, 0);
+  const policy = option('closeOnBackpressureLimit', flag, false) ? 1 : 0;
+  return {
+    maxPayloadLength: option('maxPayloadLength', integer, 16 * 1024),
+    idleTimeoutMs,
+    pingIntervalMs: pings && idleTimeoutMs > 0 ? pingInterval(idleTimeoutMs) : 0,
+    lifetimeMs: milliseconds(option('maxLifetime', seconds, 0), 60_000),
+    // 0 is no limit; below what one cork gathers none would have a meaning.
+    backpressure: backpressure === 0 ? 2 : policy,
+    maxBackpressure: Math.max(backpressure, 16 * 1024),
+    ...windows(compression),
+  };
+}
+
+/** A Ping leaves room for its Pong before the timeout. */
+function pingInterval(idleTimeoutMs) {
+  return Math.ceil(idleTimeoutMs <= 16_000 ? idleTimeoutMs / 2 : idleTimeoutMs - 8_000);
+}
+
+function milliseconds(value, factor) {
+  return Math.min(Math.ceil(value * factor), 0xffff_ffff);
+}
+
+function integer(name, value) {
+  if (typeof value !== 'number') throw new TypeError(`${name} has to be a number`);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`${name} has to be an integer that is not negative`);
+  }
+  return value;
+}
+
+function seconds(name, value) {
+  if (typeof value !== 'number') throw new TypeError(`${name} has to be a number`);
+  if (!(value >= 0 && value < Infinity)) throw new RangeError(`${name} has to be 0 or more`);
+  return value;
+}
+
+function flag(name, value) {
+  // Programs pass 0 and 1 too.
+  if (typeof value !== 'boolean' && value !== 0 && value !== 1) {
+    throw new TypeError(`${name} has to be true or false`);
+  }
+  return Boolean(value);
+}
+
+module.exports = { appOptions, webSocketOptions };

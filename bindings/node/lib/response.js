@@ -1,0 +1,430 @@
+'use strict';
+
+const core = require('./core.js');
+const { native, registers, recognized, text, checkCallback } = core;
+
+const DEAD =
+  'uWS.HttpResponse must not be accessed after uWS.HttpResponse.onAborted callback, or after a ' +
+  'successful response. See documentation for uWS.HttpResponse and consult the user manual.';
+
+// Programs put whatever they like on a response, so what it keeps for itself has no names.
+const app = Symbol('app');
+const low = Symbol('low');
+const high = Symbol('high');
+const number = Symbol('number');
+const state = Symbol('state');
+const kept = Symbol('kept');
+const later = Symbol('later');
+const request = Symbol('request');
+const terminal = Symbol('terminal');
+
+/** It can be answered. */
+const LIVE = 0;
+/** It was answered, upgraded, or left to another route. */
+const ENDED = 1;
+/** Its peer has left. */
+const ABORTED = 2;
+
+/** What only answers that are given later have. */
+class Later {
+  constructor() {
+    this.hasStatus = false;
+    this.isBlocked = false;
+    this.isReading = false;
+    this.aborted = [];
+    this.writable = undefined;
+    this.data = undefined;
+    /** Whether somebody will answer: none of the events that say so is for nothing. */
+    this.isAwaited = false;
+  }
+}
+
+class HttpResponse {
+  constructor(owner, idLow, idHigh, idNumber, req) {
+    this.ended = false;
+    this.aborted = false;
+    this[app] = owner;
+    this[low] = idLow;
+    this[high] = idHigh;
+    this[number] = idNumber;
+    this[state] = LIVE;
+    this[kept] = false;
+    this[later] = undefined;
+    this[request] = req;
+    this[terminal] = undefined;
+  }
+
+  writeStatus(status) {
+    if (this[state] !== LIVE) return dead(this, this);
+    const line = text(status);
+    const own = ensure(this);
+    // The first one counts; an upgrade has its own.
+    if (own.hasStatus || line.startsWith('101')) return this;
+    select(this);
+    native.responseStatus(/^\d{3}(?: |$)/.test(line) ? Number(line.slice(0, 3)) : 0);
+    if (registers[core.STATUS] === core.REFUSED_STATUS) {
+      throw new RangeError(`${JSON.stringify(line)} is no status that can be sent`);
+    }
+    own.hasStatus = true;
+    return this;
+  }
+
+  writeHeader(key, value) {
+    if (this[state] !== LIVE) return dead(this, this);
+    const name = typeof key === 'string' ? key : text(key);
+    const content = typeof value === 'string' ? value : recognized(value);
+    select(this);
+    native.responseHeader(name, content);
+    if (registers[core.STATUS] === core.REFUSED_HEADER && !isFraming(name)) {
+      throw new TypeError(`the header ${JSON.stringify(name)} cannot be sent with this value`);
+    }
+    return this;
+  }
+
+  write(chunk) {
+    if (this[state] !== LIVE) return dead(this, false);
+    const data = typeof chunk === 'string' ? chunk : recognized(chunk);
+    if (core.byteLength(data) === 0) return true;
+    select(this);
+    native.responseWrite(data);
+    const status = registers[core.STATUS];
+    if (status === 0) return true;
+    if (status > 0) block(this);
+    else lost(this, status);
+    return false;
+  }
+
+  end(body, closeConnection) {
+    if (this[state] !== LIVE) return dead(this, this);
+    const data = typeof body === 'string' ? body : recognized(body);
+    select(this);
+    native.responseEnd(data, closeConnection === undefined ? false : Boolean(closeConnection));
+    return done(this);
+  }
+
+  endWithoutBody(reportedContentLength, closeConnection) {
+    if (this[state] !== LIVE) return dead(this, this);
+    const length = reportedContentLength === undefined ? -1 : Number(reportedContentLength);
+    select(this);
+    native.responseEndWithoutBody(length, Boolean(closeConnection));
+    return done(this);
+  }
+
+  tryEnd(fullBodyOrChunk, totalSize) {
+    if (this[state] !== LIVE) return dead(this, [true, true]);
+    const data = recognized(fullBodyOrChunk);
+    select(this);
+    native.responseTryEnd(data, Number(totalSize) || core.byteLength(data));
+    const status = registers[core.STATUS];
+    if (status === 1) return [true, false];
+    if (status === 2) {
+      block(this);
+      return [false, false];
+    }
+    done(this);
+    return [true, true];
+  }
+
+  close() {
+    if (this[state] !== LIVE) return dead(this, this);
+    select(this);
+    native.responseClose();
+    return end(this, ABORTED);
+  }
+
+  getWriteOffset() {
+    if (this[state] !== LIVE) return dead(this, 0);
+    select(this);
+    return native.responseWritten();
+  }
+
+  onWritable(handler) {
+    checkCallback(handler);
+    if (this[state] !== LIVE) return dead(this, this);
+    const own = await_(this);
+    own.writable = handler;
+    if (own.isBlocked) block(this);
+    return this;
+  }
+
+  onAborted(handler) {
+    checkCallback(handler);
+    if (this[state] === ABORTED) queueMicrotask(() => guard(this, handler));
+    if (this[state] !== LIVE) return dead(this, this);
+    await_(this).aborted.push(handler);
+    return this;
+  }
+
+  onData(handler) {
+    checkCallback(handler);
+    return read(this, (chunk, isLast) => handler(chunk, isLast));
+  }
+
+  onDataV2(handler) {
+    checkCallback(handler);
+    if (this[state] !== LIVE) return dead(this, this);
+    const length = lengthOf(this[request]);
+    let left = length === undefined ? 0n : BigInt(length);
+    return read(this, (chunk, isLast) => {
+      left -= BigInt(chunk.byteLength);
+      if (isLast) handler(chunk, 0n);
+      else handler(chunk, length === undefined ? 0xffff_ffff_ffff_ffffn : left);
+    });
+  }
+
+  collectBody(maxSize, handler) {
+    checkCallback(handler);
+    if (this[state] !== LIVE) return dead(this, this);
+    const own = await_(this);
+    own.data = (body, _isLast, isTooLarge) => handler(isTooLarge ? null : body);
+    if (!own.isReading) {
+      own.isReading = true;
+      select(this);
+      native.responseCollect(Math.max(0, Number(maxSize) || 0));
+    }
+    return this;
+  }
+
+  pause() {
+    if (this[state] !== LIVE) return dead(this, this);
+    select(this);
+    native.responsePause();
+    return this;
+  }
+
+  resume() {
+    if (this[state] !== LIVE) return dead(this, this);
+    select(this);
+    native.responseResume();
+    return this;
+  }
+
+  cork(callback) {
+    checkCallback(callback);
+    if (this[state] !== LIVE) return dead(this, this);
+    callback();
+    return this;
+  }
+
+  collect(callback) {
+    return this.cork(callback);
+  }
+
+  upgrade(userData, secWebSocketKey, secWebSocketProtocol, secWebSocketExtensions, context) {
+    if (arguments.length !== 5) {
+      this[app].warn('res.upgrade() needs five arguments: nothing was done');
+      return;
+    }
+    if (this[state] !== LIVE) {
+      dead(this);
+      return;
+    }
+    const offer = this[app].offerOf(context);
+    if (offer === undefined) throw new TypeError('res.upgrade() needs the context of its request');
+    const protocol = text(secWebSocketProtocol).split(',')[0].trim();
+    const extends_ = text(secWebSocketExtensions) !== '';
+    select(this);
+    native.responseUpgrade(offer.kind, offer.handshake, protocol, extends_);
+    if (registers[core.STATUS] >= 0) this[app].opened(this[low], this[high], userData);
+    done(this);
+  }
+
+  getRemoteAddress() {
+    if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
+    select(this);
+    return native.responseAddress();
+  }
+
+  getRemoteAddressAsText() {
+    return core.addressText(this.getRemoteAddress());
+  }
+
+  getRemotePort() {
+    if (this[state] !== LIVE) return dead(this, 0);
+    select(this);
+    native.responseAddress();
+    return registers[core.FIRST];
+  }
+
+  getProxiedRemoteAddress() {
+    if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
+    select(this);
+    return native.responseProxiedAddress();
+  }
+
+  getProxiedRemoteAddressAsText() {
+    return core.addressText(this.getProxiedRemoteAddress());
+  }
+
+  getProxiedRemotePort() {
+    if (this[state] !== LIVE) return dead(this, 0);
+    select(this);
+    native.responseProxiedAddress();
+    return registers[core.FIRST];
+  }
+}
+
+/** Names the response to the binary. */
+function select(res) {
+  registers[core.LOW] = res[low];
+  registers[core.HIGH] = res[high];
+  registers[core.REQUEST] = res[number];
+  registers[core.APP] = res[app].number;
+}
+
+function ensure(res) {
+  return (res[later] ??= new Later());
+}
+
+/** Keeps the answer for later: the binary tells of its end. */
+function keep(res) {
+  if (!res[kept]) {
+    res[kept] = true;
+    res[app].keep(res[low] & core.INDEX_MASK, res);
+    select(res);
+    native.responseKeep();
+  }
+  return ensure(res);
+}
+
+/** The same, since the program will hear of something. */
+function await_(res) {
+  const own = keep(res);
+  own.isAwaited = true;
+  return own;
+}
+
+function read(res, handler) {
+  if (res[state] !== LIVE) return dead(res, res);
+  const own = await_(res);
+  own.data = handler;
+  if (!own.isReading) {
+    own.isReading = true;
+    select(res);
+    native.responseStream();
+  }
+  return res;
+}
+
+/** The peer reads slowly: whoever waits for that to pass is told. */
+function block(res) {
+  const own = ensure(res);
+  own.isBlocked = true;
+  if (own.writable !== undefined) {
+    select(res);
+    native.responseOnWritable();
+  }
+}
+
+/** The engine decides how an answer is framed, whatever these say. */
+function isFraming(name) {
+  return /^(?:connection|transfer-encoding)$/i.test(name);
+}
+
+/** The announced length of a request's body; `undefined` for chunks. */
+function lengthOf(req) {
+  const length = req.getHeader('content-length');
+  if (length !== '') return Number(length);
+  return req.getHeader('transfer-encoding') === '' ? 0 : undefined;
+}
+
+/** A terminal call was made. */
+function done(res) {
+  const status = registers[core.STATUS];
+  return status === core.STALE ? lost(res, status) : end(res, ENDED);
+}
+
+/** The peer has left, of which the program is about to hear. */
+function lost(res, status) {
+  return status === core.STALE ? end(res, ABORTED) : res;
+}
+
+function end(res, how) {
+  res[state] = how;
+  if (how === ENDED) res.ended = true;
+  else res.aborted = true;
+  if (res[app].isStrict) res[terminal] = new Error('the response was ended here');
+  // One that was aborted stays until its handlers have been told.
+  if (how === ENDED && res[kept]) res[app].forget(res[low] & core.INDEX_MASK, res);
+  return res;
+}
+
+/** A call that comes too late. */
+function dead(res, result) {
+  if (res[app].isStrict) throw new Error(DEAD, { cause: res[terminal] });
+  // The engine refuses it too, and counts that.
+  select(res);
+  native.responseWritten();
+  return result;
+}
+
+/** Calls a handler of the program's; what it throws is reported, and the answer is 500. */
+function guard(res, handler, ...values) {
+  try {
+    const result = handler(...values);
+    if (core.isThenable(result)) result.then(undefined, (error) => fail(res, error));
+  } catch (error) {
+    fail(res, error);
+  }
+}
+
+/** A handler has failed. */
+function fail(res, error) {
+  res[app].failed(error, res, res[request]);
+  giveUp(res);
+}
+
+/** Answers 500 if nobody has answered. */
+function giveUp(res) {
+  if (res[state] === LIVE) {
+    select(res);
+    native.responseFail();
+    end(res, ENDED);
+  }
+}
+
+module.exports = {
+  HttpResponse,
+  guard,
+  fail,
+  giveUp,
+  keep,
+
+  isLive: (res) => res[state] === LIVE,
+  isKept: (res) => res[kept],
+  isAwaited: (res) => res[later] !== undefined && res[later].isAwaited,
+  /** Whether this is the response that an event is about. */
+  isNamed: (res) =>
+    res[low] === registers[core.LOW] &&
+    res[high] === registers[core.HIGH] &&
+    res[number] === registers[core.REQUEST],
+
+  /** Leaves the request to the next route. */
+  pass(res) {
+    select(res);
+    native.responseNext();
+    res[state] = ENDED;
+  },
+
+  /** The engine has seen that nobody answers. */
+  abandon: (res) => end(res, ENDED),
+
+  tellAborted(res) {
+    res[app].forget(res[low] & core.INDEX_MASK, res);
+    if (res[state] === LIVE) end(res, ABORTED);
+    for (const handler of res[later].aborted) guard(res, handler);
+  },
+
+  tellWritable(res) {
+    const own = res[later];
+    own.isBlocked = false;
+    if (own.writable === undefined || res[state] !== LIVE) return;
+    select(res);
+    guard(res, own.writable, native.responseWritten());
+  },
+
+  tellPiece(res, piece) {
+    const kind = registers[core.FIRST];
+    if (res[state] === LIVE) guard(res, res[later].data, piece, kind !== 0, kind === 2);
+  },
+};
