@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::response::Response;
 use super::websocket::publication;
 use crate::engine::{self, Command, Message, ResponseId, State, TimerId};
-use crate::error::Misuse;
+use crate::error::{Error, Misuse};
+use crate::net::address::ListenAddress;
+use crate::net::listener::{Bound, Sharing};
 use crate::observe::Counts;
 use crate::pubsub::{Filter, Hub, Publication, Published, TopicError};
 use crate::util::inbox::Refused;
@@ -84,6 +86,47 @@ impl<'a, U: 'static> Cx<'a, U> {
     /// A way into this worker from other threads.
     pub fn remote(&self) -> Remote<U> {
         Remote::of(self.state)
+    }
+
+    /// Has this worker listen on an address: see [`EventLoop::listen`](super::EventLoop::listen).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn listen(&mut self, address: &str) -> Result<ListenAddress, Error> {
+        self.listen_on(address, Sharing::Alone)
+    }
+
+    /// The same for a TCP port that others may listen on too: see
+    /// [`EventLoop::listen_shared`](super::EventLoop::listen_shared).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn listen_shared(&mut self, address: &str) -> Result<ListenAddress, Error> {
+        self.listen_on(address, Sharing::All)
+    }
+
+    fn listen_on(&mut self, address: &str, sharing: Sharing) -> Result<ListenAddress, Error> {
+        let bound = Bound::new(&address.parse()?, sharing)?;
+        let address = bound.address().clone();
+        self.state.listeners_mut().listen(bound)?;
+        Ok(address)
+    }
+
+    /// Closes this worker's listener on an address, at once: see
+    /// [`EventLoop::unlisten`](super::EventLoop::unlisten). Other workers of a server go on.
+    pub fn unlisten(&mut self, address: &ListenAddress) -> bool {
+        self.state.unlisten(address)
+    }
+
+    /// How many listeners this worker has open.
+    pub fn listeners(&self) -> usize {
+        self.state.listeners().len()
+    }
+
+    /// How many connections this worker has: see
+    /// [`EventLoop::connections`](super::EventLoop::connections).
+    pub fn connections(&self) -> usize {
+        self.state.connections()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::net::address::ListenAddress;
 use crate::net::batch::Batch;
 use crate::net::driver::Driver;
 use crate::net::epoll::EpollDriver;
-use crate::net::listener::{Bound, Listener};
+use crate::net::listener::Listener;
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
 use crate::pubsub::Hub;
 
@@ -62,7 +62,6 @@ pub struct EventLoop<U: 'static = ()> {
     worker: Worker<Routes<U>>,
     driver: EpollDriver,
     sink: Arc<Sink>,
-    bound: Vec<Bound>,
 }
 
 impl<U: 'static> EventLoop<U> {
@@ -98,11 +97,11 @@ impl<U: 'static> EventLoop<U> {
         };
         let mut state = State::new(worker, user, config, sockets, hub, counters, remote);
         state.send_in_batches(batch);
+        state.listen_with(driver.listeners()?);
         Ok(Self {
             worker: Worker { service, state },
             driver,
             sink,
-            bound: Vec::new(),
         })
     }
 
@@ -114,19 +113,53 @@ impl<U: 'static> EventLoop<U> {
     /// Listens on an address, and returns it with the port that the kernel chose.
     ///
     /// # Errors
-    /// [`Error::Address`] when it does not parse, [`Error::Listen`] when it cannot be had.
+    /// [`Error::Address`] when it does not parse, [`Error::Listen`] when it cannot be had: also
+    /// when another program holds the port and would share it.
     pub fn listen(&mut self, address: &str) -> Result<ListenAddress, Error> {
-        let mut bound = Bound::new(&address.parse()?)?;
-        for listener in bound.listeners(1)? {
-            self.add_listener(listener)?;
-        }
-        let address = bound.address().clone();
-        self.bound.push(bound);
-        Ok(address)
+        self.cx().listen(address)
     }
 
-    pub(super) fn add_listener(&mut self, listener: Listener) -> Result<(), Error> {
-        Ok(self.driver.listen(listener)?)
+    /// The same for a TCP port that others may listen on too, in this process and in other ones of
+    /// the same user, if all of them share it (`SO_REUSEPORT`): the kernel spreads connections over
+    /// them. A Unix socket is never shared.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen).
+    pub fn listen_shared(&mut self, address: &str) -> Result<ListenAddress, Error> {
+        self.cx().listen_shared(address)
+    }
+
+    /// Stops listening on an address that [`listen`](Self::listen) has returned, and frees it.
+    /// Other listeners and all connections go on; connections that the kernel has made by then are
+    /// served. False when nothing listens there; of several listeners on one address, each call
+    /// closes one.
+    pub fn unlisten(&mut self, address: &ListenAddress) -> bool {
+        self.cx().unlisten(address)
+    }
+
+    /// How many listeners are open.
+    pub fn listeners(&self) -> usize {
+        self.worker.state.listeners().len()
+    }
+
+    /// How many connections are open, those included that the next turn will open. While there is
+    /// neither a connection nor a listener, nothing but timers and other threads can wake this
+    /// loop.
+    pub fn connections(&self) -> usize {
+        self.worker.state.connections()
+    }
+
+    fn cx(&mut self) -> Cx<'_, U> {
+        let state = &mut self.worker.state;
+        Cx { state }
+    }
+
+    pub(super) fn add_listener(
+        &mut self,
+        listener: Listener,
+        address: ListenAddress,
+    ) -> Result<(), Error> {
+        Ok(self.worker.state.listeners_mut().add(listener, address)?)
     }
 
     /// How long the loop may wait for its descriptor; `None` is for ever.

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::engine::Message;
 use crate::error::Error;
 use crate::net::address::ListenAddress;
-use crate::net::listener::{Bound, Listener};
+use crate::net::listener::{Bound, Listener, Sharing};
 use crate::observe::{Counters, Counts, Record, Sink, to_stderr};
 use crate::pubsub::{Broker, BrokerCounts, Filter, Hub, Publication, Published, TopicError};
 
@@ -151,7 +151,7 @@ impl<U: 'static> Server<U> {
     /// # Errors
     /// As [`listen`](Self::listen).
     pub fn listen_on(&mut self, address: &str) -> Result<ListenAddress, Error> {
-        let bound = Bound::new(&address.parse()?)?;
+        let bound = Bound::new(&address.parse()?, Sharing::Workers)?;
         let address = bound.address().clone();
         self.bound.push(bound);
         Ok(address)
@@ -247,7 +247,7 @@ impl<U: 'static> Server<U> {
         }
         for bound in &mut self.bound {
             for (seed, listener) in seeds.iter_mut().zip(bound.listeners(self.workers)?) {
-                seed.listeners.push(listener);
+                seed.listeners.push((listener, bound.address().clone()));
             }
         }
         let mut control = lock(&self.control);
@@ -272,7 +272,7 @@ impl<U: 'static> Server<U> {
 struct Seed<U: 'static> {
     number: u8,
     parts: Parts<U>,
-    listeners: Vec<Listener>,
+    listeners: Vec<(Listener, ListenAddress)>,
     setup: Arc<Setup<U>>,
     make_state: Arc<MakeState<U>>,
     on_start: Arc<OnStart<U>>,
@@ -298,8 +298,8 @@ fn run_worker<U: 'static>(seed: Seed<U>, control: &Mutex<Control<U>>) -> Result<
     let user = make_state(usize::from(number));
     let mut event_loop = EventLoop::from_parts(parts, user, &*setup)?;
     event_loop.enter(|cx| on_start(cx));
-    for listener in listeners {
-        event_loop.add_listener(listener)?;
+    for (listener, address) in listeners {
+        event_loop.add_listener(listener, address)?;
     }
     event_loop.run()?;
     // It was asked to stop, and so were the others.

@@ -14,7 +14,10 @@ use super::timers::{TASKS, Task};
 use super::websocket::{SocketId, SocketNews, SocketSettings};
 use crate::config::Config;
 use crate::error::Misuse;
+use crate::net::address::ListenAddress;
 use crate::net::batch::Batch;
+use crate::net::driver::Accepted;
+use crate::net::listeners::Listeners;
 use crate::observe::{Counters, Level, LogQueue, Record};
 use crate::proto::http1::head::HeaderSlots;
 use crate::proto::http1::{date, encode};
@@ -112,6 +115,9 @@ impl Plain {
 }
 
 pub(crate) struct State<U> {
+    pub(super) listeners: Listeners,
+    /// Connections that were accepted elsewhere, or from a listener that was closed since.
+    pub(super) arrivals: VecDeque<Accepted>,
     pub(super) conns: Slab<Conn<U>>,
     pub(super) tasks: Slab<Task<U>>,
     pub(super) wheel: Wheel<Id>,
@@ -194,6 +200,8 @@ impl<U> State<U> {
         remote: Remote<U>,
     ) -> Self {
         Self {
+            listeners: Listeners::default(),
+            arrivals: VecDeque::new(),
             conns: Slab::new(worker, first_generation()),
             tasks: Slab::new(TASKS, first_generation()),
             wheel: Wheel::new(),
@@ -232,6 +240,41 @@ impl<U> State<U> {
             accept_after: 0,
             user,
         }
+    }
+
+    /// Gives the worker a place for its listeners.
+    pub(crate) fn listen_with(&mut self, listeners: Listeners) {
+        self.listeners = listeners;
+    }
+
+    /// What the worker listens on.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// The same, to add to.
+    pub(crate) fn listeners_mut(&mut self) -> &mut Listeners {
+        &mut self.listeners
+    }
+
+    /// Closes one listener on `address`. Connections that have come by then are served.
+    pub(crate) fn unlisten(&mut self, address: &ListenAddress) -> bool {
+        let arrivals = &mut self.arrivals;
+        self.listeners
+            .close(address, |accepted| arrivals.push_back(accepted))
+    }
+
+    /// How many connections there are, those included that wait to be opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.conns.len() + self.arrivals.len()
+    }
+
+    /// Closes what has not been opened.
+    pub(super) fn refuse_arrivals(&mut self) {
+        self.counters
+            .connections_refused
+            .add(self.arrivals.len() as u64);
+        self.arrivals.clear();
     }
 
     /// Has the output of several connections handed to the kernel in one call.

@@ -9,6 +9,7 @@ use super::service::Service;
 use super::state::State;
 use crate::net::batch::SENDS_MAX;
 use crate::net::driver::{Driver, Ready};
+use crate::net::listeners::is_transient;
 use crate::observe::{Level, Sink};
 use crate::util::unwind::guarded;
 use crate::util::wheel::Tick;
@@ -64,11 +65,12 @@ impl<S: Service> Worker<S> {
 
     /// How long the driver may wait from `now` on, in milliseconds: `None` is until there is news.
     pub(crate) fn next_timeout_ms(&self, now: Tick) -> Option<u64> {
-        if !self.state.is_quiet() || !self.state.backlog.is_empty() {
+        let state = &self.state;
+        if !state.is_quiet() || !state.backlog.is_empty() || !state.arrivals.is_empty() {
             return Some(0);
         }
-        let accept = Some(self.state.accept_after).filter(|&tick| tick > self.state.now);
-        let next = [self.state.wheel.next_deadline(), accept]
+        let accept = Some(state.accept_after).filter(|&tick| tick > state.now);
+        let next = [state.wheel.next_deadline(), accept]
             .into_iter()
             .flatten()
             .min();
@@ -77,7 +79,7 @@ impl<S: Service> Worker<S> {
 
     /// Whether the worker was told to stop and nothing is open any more.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.state.stopping.is_some() && self.state.conns.len() == 0
+        self.state.stopping.is_some() && self.state.connections() == 0
     }
 
     /// Runs user code: the only function that does (AI-1). A panic ends the callback, not the
@@ -106,21 +108,27 @@ impl<S: Service> Worker<S> {
     fn accept<D: Driver>(&mut self, driver: &mut D) {
         let state = &mut self.state;
         if state.stopping.is_some_and(|deadline| deadline <= state.now) {
-            return driver.stop_listening();
+            state.refuse_arrivals();
+            return driver.stop_listening(&mut state.listeners);
+        }
+        for _ in 0..state.arrivals.len().min(ACCEPTS_PER_TURN) {
+            if let Some((transport, peer)) = state.arrivals.pop_front() {
+                state.open(transport, peer, driver);
+            }
         }
         if state.now < state.accept_after {
             return;
         }
         if state.stopping.is_some() {
             // What has come since the last poll is accepted too, before the listeners close.
-            driver.look_at_listeners();
+            state.listeners.look_at_all();
         }
         for _ in 0..ACCEPTS_PER_TURN {
-            match driver.accept() {
+            match driver.accept(&mut state.listeners) {
                 None => {
                     if state.stopping.is_some() {
                         // Only now: a listener that closes resets what is queued on it.
-                        driver.stop_listening();
+                        driver.stop_listening(&mut state.listeners);
                     }
                     return;
                 }
@@ -264,13 +272,4 @@ impl<U> State<U> {
             self.wheel.insert(next, id);
         }
     }
-}
-
-/// Errors of accept(2) that concern one connection, not the listener.
-fn is_transient(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind as K;
-    matches!(
-        error.kind(),
-        K::ConnectionAborted | K::ConnectionReset | K::Interrupted
-    )
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::listeners::Listeners;
 use super::transport::Transport;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
@@ -43,16 +44,15 @@ pub(crate) trait Driver {
     fn ready(&self) -> impl Iterator<Item = Ready>;
 
     /// Accepts one connection from any listener that has one. `None` when none has.
-    fn accept(&mut self) -> Option<io::Result<Accepted>>;
-
-    /// Has the next `accept` ask every listener, whether or not there was news of it.
-    fn look_at_listeners(&mut self);
+    fn accept(&mut self, listeners: &mut Listeners) -> Option<io::Result<Accepted>>;
 
     /// Makes news about `transport` come under `id`, for both directions and for good.
     fn register(&self, transport: &mut Transport, id: Id) -> io::Result<()>;
 
-    /// Closes every listener.
-    fn stop_listening(&mut self);
+    /// Closes every listener, and what waits on it.
+    fn stop_listening(&mut self, listeners: &mut Listeners) {
+        listeners.close_all();
+    }
 }
 
 /// Ends a worker's wait from any thread.

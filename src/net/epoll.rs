@@ -1,6 +1,7 @@
 //! The driver on mio, which on Linux is edge-triggered epoll.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mio::{Events, Interest, Poll, Token};
 
 use super::driver::{Accepted, Driver, Ready, Waker};
-use super::listener::Listener;
+use super::listeners::Listeners;
 use super::transport::Transport;
 use crate::util::slab::{Id, WORKER_RESERVED};
 use crate::util::wheel::Tick;
 
 const EVENTS_PER_POLL: usize = 1024;
+/// Listeners have numbers from 1 on.
 const WAKER: Token = Token(Id::new(0, WORKER_RESERVED, 0).to_bits() as usize);
 
 // A token has to hold every bit of an id.
@@ -23,7 +25,8 @@ pub(crate) struct EpollDriver {
     poll: Poll,
     events: Events,
     waker: Arc<mio::Waker>,
-    listeners: Vec<(Listener, bool)>,
+    /// There is news of listeners among the events.
+    listeners_have_news: bool,
     start: Instant,
 }
 
@@ -35,7 +38,7 @@ impl EpollDriver {
             poll,
             events: Events::with_capacity(EVENTS_PER_POLL),
             waker,
-            listeners: Vec::new(),
+            listeners_have_news: false,
             start: now(),
         })
     }
@@ -49,15 +52,9 @@ impl EpollDriver {
         self.poll.as_raw_fd()
     }
 
-    pub(crate) fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
-        let token = Id::new(self.listeners.len() as u32, WORKER_RESERVED, 1);
-        let token = Token(token.to_bits() as usize);
-        self.poll
-            .registry()
-            .register(listener.source(), token, Interest::READABLE)?;
-        // Connections that came before the registration are not announced.
-        self.listeners.push((listener, true));
-        Ok(())
+    /// Listeners of which this driver has news.
+    pub(crate) fn listeners(&self) -> io::Result<Listeners> {
+        Ok(Listeners::new(self.poll.registry().try_clone()?))
     }
 }
 
@@ -67,15 +64,10 @@ impl Driver for EpollDriver {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
         }
-        for event in &self.events {
-            let id = Id::from_bits(event.token().0 as u64);
-            if id.worker() == WORKER_RESERVED
-                && event.token() != WAKER
-                && let Some((_, ready)) = self.listeners.get_mut(id.index())
-            {
-                *ready = true;
-            }
-        }
+        self.listeners_have_news = self
+            .events
+            .iter()
+            .any(|event| is_of_listener(event.token()));
         Ok(())
     }
 
@@ -106,20 +98,17 @@ impl Driver for EpollDriver {
         })
     }
 
-    fn accept(&mut self) -> Option<io::Result<Accepted>> {
-        for (listener, ready) in self.listeners.iter_mut().filter(|(_, ready)| *ready) {
-            match listener.accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => *ready = false,
-                result => return Some(result),
+    fn accept(&mut self, listeners: &mut Listeners) -> Option<io::Result<Accepted>> {
+        if mem::take(&mut self.listeners_have_news) {
+            for event in self
+                .events
+                .iter()
+                .filter(|event| is_of_listener(event.token()))
+            {
+                listeners.have_news(event.token());
             }
         }
-        None
-    }
-
-    fn look_at_listeners(&mut self) {
-        for (_, ready) in &mut self.listeners {
-            *ready = true;
-        }
+        listeners.accept()
     }
 
     fn register(&self, transport: &mut Transport, id: Id) -> io::Result<()> {
@@ -132,10 +121,10 @@ impl Driver for EpollDriver {
             Transport::Memory(_) => Ok(()),
         }
     }
+}
 
-    fn stop_listening(&mut self) {
-        self.listeners.clear();
-    }
+fn is_of_listener(token: Token) -> bool {
+    token != WAKER && Id::from_bits(token.0 as u64).worker() == WORKER_RESERVED
 }
 
 #[expect(

@@ -50,6 +50,17 @@ impl Listener {
     }
 }
 
+/// Who else may listen on a TCP port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody.
+    Alone,
+    /// Other workers of the same server, but nobody who holds the port already.
+    Workers,
+    /// Whoever else of the same user would share it.
+    All,
+}
+
 /// An address that this process holds, from which each worker gets its listener.
 pub(crate) struct Bound {
     address: ListenAddress,
@@ -65,10 +76,10 @@ enum First {
 }
 
 impl Bound {
-    /// Takes the address, or fails when another program has it.
-    pub(crate) fn new(address: &ListenAddress) -> Result<Self, Error> {
+    /// Takes the address, or fails when another program has it and does not share it.
+    pub(crate) fn new(address: &ListenAddress, sharing: Sharing) -> Result<Self, Error> {
         let bound = match address {
-            ListenAddress::Tcp(address) => bind_tcp(*address),
+            ListenAddress::Tcp(address) => bind_tcp(*address, sharing),
             ListenAddress::UnixPath(path) => bind_path(path),
             ListenAddress::UnixAbstract(name) => bind_abstract(name),
         };
@@ -122,12 +133,13 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Binds without `SO_REUSEPORT`, so that an address which another program holds is an error even
-/// when that program would share it, and allows sharing afterwards for the other workers.
-fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+/// Without `SO_REUSEPORT` an address which another program holds is an error even when that program
+/// would share it. For the other workers sharing is allowed afterwards.
+fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<Bound> {
     let socket = tcp_socket(address)?;
+    socket.set_reuse_port(sharing == Sharing::All)?;
     socket.bind(&SockAddr::from(address))?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(sharing != Sharing::Alone)?;
     socket.listen(BACKLOG)?;
     let address = socket.local_addr()?.as_socket().unwrap_or(address);
     Ok(Bound {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::driver::{Accepted, Driver, Ready};
+use super::listeners::Listeners;
 use super::transport::Transport;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
@@ -93,7 +94,6 @@ pub(crate) struct MemoryDriver {
     pub(crate) coming: Vec<Ready>,
     pub(crate) incoming: VecDeque<Rc<RefCell<Wire>>>,
     pub(crate) accept_errors: usize,
-    pub(crate) listening: bool,
     news: Vec<Ready>,
 }
 
@@ -118,7 +118,7 @@ impl Driver for MemoryDriver {
         self.news.iter().copied()
     }
 
-    fn accept(&mut self) -> Option<io::Result<Accepted>> {
+    fn accept(&mut self, _: &mut Listeners) -> Option<io::Result<Accepted>> {
         if self.accept_errors > 0 && !self.incoming.is_empty() {
             self.accept_errors -= 1;
             const EMFILE: i32 = 24;
@@ -129,8 +129,6 @@ impl Driver for MemoryDriver {
         Some(Ok((Transport::Memory(Pipe::new(&wire)), Some(peer))))
     }
 
-    fn look_at_listeners(&mut self) {}
-
     fn register(&self, transport: &mut Transport, id: Id) -> io::Result<()> {
         if let Transport::Memory(pipe) = transport {
             pipe.0.borrow_mut().id = Some(id);
@@ -138,8 +136,7 @@ impl Driver for MemoryDriver {
         Ok(())
     }
 
-    fn stop_listening(&mut self) {
-        self.listening = false;
+    fn stop_listening(&mut self, _: &mut Listeners) {
         self.incoming.clear();
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod batch;
 pub(crate) mod driver;
 pub(crate) mod epoll;
 pub(crate) mod listener;
+pub(crate) mod listeners;
 #[cfg(feature = "testing")]
 pub(crate) mod memory;
 pub(crate) mod peer;
