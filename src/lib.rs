@@ -63,7 +63,10 @@ pub use {
         WebSocket,
     },
     config::{Backpressure, Config, ConfigBuilder, WebSocketConfig, WebSocketConfigBuilder},
-    engine::{CloseCause, Closed, Message, ResponseId, Sent, SocketId, Subscription, TimerId},
+    engine::{
+        CloseCause, Closed, ConnectionId, Message, ResponseId, Sent, SocketId, Subscription,
+        TimerId,
+    },
     error::{Error, Misuse},
     net::address::ListenAddress,
     observe::{Counts, Level, Record},

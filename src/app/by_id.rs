@@ -319,7 +319,7 @@ impl<U: 'static> ById<'_, U> {
     /// The address of a socket's peer, also within its close handler. `None` for a peer on a Unix
     /// socket, and for a socket that is no more.
     pub fn peer_address(&self, id: SocketId) -> Option<SocketAddr> {
-        self.state.peer_of(id)
+        self.state.peer_of(id.connection())
     }
 
     /// Sets some of a socket's timeouts.

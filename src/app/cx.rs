@@ -1,12 +1,13 @@
 //! The loop as callbacks see it, and as other threads do.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::response::Response;
 use super::websocket::publication;
-use crate::engine::{self, Command, Message, ResponseId, State, TimerId};
+use crate::engine::{self, Command, ConnectionId, Message, ResponseId, State, TimerId};
 use crate::error::{Error, Misuse};
 use crate::net::address::ListenAddress;
 use crate::net::listener::{Bound, Sharing};
@@ -86,6 +87,21 @@ impl<'a, U: 'static> Cx<'a, U> {
     /// A way into this worker from other threads.
     pub fn remote(&self) -> Remote<U> {
         Remote::of(self.state)
+    }
+
+    /// The address of a connection's peer. `None` on a Unix socket, and for a connection that has
+    /// ended.
+    pub fn peer_address(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.state.peer_of(id)
+    }
+
+    /// Drops a connection: an answer that is owed is aborted, a WebSocket ends without a Close
+    /// frame.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] when it has ended.
+    pub fn close_connection(&mut self, id: ConnectionId) -> Result<(), Misuse> {
+        self.state.drop_connection(id)
     }
 
     /// Has this worker listen on an address: see [`EventLoop::listen`](super::EventLoop::listen).

@@ -99,7 +99,7 @@ impl<U: 'static> EventLoop<U> {
         state.send_in_batches(batch);
         state.listen_with(driver.listeners()?);
         Ok(Self {
-            worker: Worker { service, state },
+            worker: Worker::new(service, state),
             driver,
             sink,
         })

@@ -2,13 +2,15 @@
 
 use std::any::Any;
 
-use super::app::App;
+use super::app::{App, OnConnection};
+use super::cx::Cx;
 use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::{Parameters, Router};
 use super::websocket::Handle;
 use crate::engine::{
-    Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State,
+    ConnectionId, Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings,
+    State,
 };
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
@@ -25,6 +27,7 @@ pub(crate) struct Routes<U: 'static> {
     router: Router,
     handlers: Vec<Handler<U>>,
     behaviours: Vec<Box<dyn Handle<U>>>,
+    on_connection: Vec<OnConnection<U>>,
 }
 
 impl<U: 'static> Routes<U> {
@@ -41,6 +44,7 @@ impl<U: 'static> Routes<U> {
                     router: app.router,
                     handlers: app.handlers,
                     behaviours: app.behaviours,
+                    on_connection: app.on_connection,
                 };
                 Ok((routes, app.settings.into()))
             }
@@ -79,6 +83,16 @@ impl<U: 'static> Service for Routes<U> {
             yielded += 1;
         }
         self.unmatched(state, id, head.method(), path, yielded > 0);
+    }
+
+    fn hears_of_connections(&self) -> bool {
+        !self.on_connection.is_empty()
+    }
+
+    fn connection(&self, state: &mut State<U>, id: ConnectionId, opened: bool) {
+        for hear in &self.on_connection {
+            hear(&mut Cx { state }, id, opened);
+        }
     }
 
     #[inline]

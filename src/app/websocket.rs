@@ -226,7 +226,7 @@ impl<U: 'static> Socket<'_, U> {
 
     /// The peer's address; `None` on a Unix socket.
     pub fn peer_address(&self) -> Option<SocketAddr> {
-        self.state.peer_of(self.id)
+        self.state.peer_of(self.id.connection())
     }
 }
 

@@ -13,12 +13,38 @@ use crate::util::out_buf::OutBuf;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
 
+/// Names one connection, for as long as it lives: the requests on it, and the WebSocket that it may
+/// become. It can be copied and sent to other threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub(crate) Id);
+
+#[cfg(feature = "binding")]
+impl ConnectionId {
+    /// The bits, for a foreign interface. They are those of every [`SocketId`](super::SocketId) and
+    /// [`ResponseId`] of this connection too, the number of the request aside.
+    pub fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// The id of these bits. Any will do: those that name no connection are stale.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(Id::from_bits(bits))
+    }
+}
+
 /// Names one answer: a connection, and the number of the request on it. With keep-alive the
 /// connection alone would let a late call answer the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResponseId {
     pub(crate) conn: Id,
     pub(crate) request: u32,
+}
+
+impl ResponseId {
+    /// The connection that the request came on.
+    pub fn connection(self) -> ConnectionId {
+        ConnectionId(self.conn)
+    }
 }
 
 #[cfg(feature = "binding")]

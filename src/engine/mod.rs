@@ -23,7 +23,7 @@ pub(crate) mod worker;
 
 pub use answer::Sent;
 pub(crate) use answer::Taken;
-pub use conn::ResponseId;
+pub use conn::{ConnectionId, ResponseId};
 pub(crate) use remote::{Command, Remote};
 pub(crate) use service::{Incoming, Service};
 pub(crate) use state::State;

@@ -36,6 +36,8 @@ pub(super) enum Notice<U> {
     /// The peer has taken what was written: the handler that waits for this goes on.
     Writable(ResponseId),
     Socket(SocketId, SocketNews),
+    /// A connection was opened, or is about to be freed.
+    Connection(Id, bool),
 }
 
 /// User values on their way out: dropping one may run user code, so it happens in `settle`.
@@ -141,6 +143,8 @@ pub(crate) struct State<U> {
     pub(super) driven: Option<Id>,
     /// A handler has left a request to the next one.
     pub(super) has_yielded: bool,
+    /// Somebody hears of each connection that opens and ends.
+    pub(super) tells_of_connections: bool,
     /// 1 while a callback runs, else 0 (AI-1).
     pub(super) depth: u8,
 
@@ -217,6 +221,7 @@ impl<U> State<U> {
             spare: Vec::new(),
             driven: None,
             has_yielded: false,
+            tells_of_connections: false,
             depth: 0,
             common: Vec::new(),
             common_plain: None,
@@ -499,7 +504,12 @@ impl<U> State<U> {
             );
             let told = conn.socket.as_ref().is_none_or(|socket| socket.told);
             let closed = usize::from(conn.phase == Phase::Closed && told);
-            assert_eq!(queued(&mut self.closing.iter()), closed, "{id:?}");
+            let untold = self.notices.iter().filter_map(|notice| match notice {
+                Notice::Connection(id, false) => Some(id),
+                _ => None,
+            });
+            let mut closing = self.closing.iter().chain(untold);
+            assert_eq!(queued(&mut closing), closed, "{id:?}");
             // A head or a chunk's frame may stand over the bound until content is added; a head has
             // the same bound for itself.
             let bound = self.config.write_buffer_bytes_max * 2 + FRAMING_BYTES_MAX;

@@ -6,7 +6,7 @@
 
 use super::conn::{Conn, NEVER, ResponseId};
 use super::service::Service;
-use super::state::State;
+use super::state::{Notice, State};
 use crate::net::batch::SENDS_MAX;
 use crate::net::driver::{Driver, Ready};
 use crate::net::listeners::is_transient;
@@ -31,6 +31,11 @@ pub(crate) struct Worker<S: Service> {
 }
 
 impl<S: Service> Worker<S> {
+    pub(crate) fn new(service: S, mut state: State<S::User>) -> Self {
+        state.tells_of_connections = service.hears_of_connections();
+        Self { service, state }
+    }
+
     /// One turn of the loop, after the driver has polled.
     pub(crate) fn turn<D: Driver>(&mut self, driver: &mut D, sink: &Sink) {
         self.state.set_clock(driver.now(), || driver.unix_s());
@@ -229,6 +234,9 @@ impl<U> State<U> {
             self.config.keep_alive_timeout_ms
         };
         self.set_read_deadline(id, self.tick_in(idle_ms));
+        if self.tells_of_connections {
+            self.notices.push_back(Notice::Connection(id, true));
+        }
     }
 
     /// After a callback that was to see to the answer `id`: whether it did.

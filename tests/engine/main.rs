@@ -7,6 +7,7 @@ mod access;
 mod backpressure;
 mod bodies;
 mod config;
+mod connections;
 mod http;
 mod pipelining;
 mod remote;
