@@ -62,7 +62,9 @@ pub use {
         RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd,
         WebSocket,
     },
-    config::{Backpressure, Config, ConfigBuilder, WebSocketConfig, WebSocketConfigBuilder},
+    config::{
+        Backpressure, Config, ConfigBuilder, ProxyProtocol, WebSocketConfig, WebSocketConfigBuilder,
+    },
     engine::{
         CloseCause, Closed, ConnectionId, Message, ResponseId, Sent, SocketId, Subscription,
         TimerId,

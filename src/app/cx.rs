@@ -95,6 +95,13 @@ impl<'a, U: 'static> Cx<'a, U> {
         self.state.peer_of(id)
     }
 
+    /// The address of the client whose connection a proxy relays: see
+    /// [`Request::proxied_address`](super::Request::proxied_address). It is known from the first
+    /// request on, and as long as [`peer_address`](Self::peer_address).
+    pub fn proxied_address(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.state.proxied_of(id)
+    }
+
     /// Drops a connection: an answer that is owed is aborted, a WebSocket ends without a Close
     /// frame.
     ///

@@ -57,7 +57,11 @@ impl<U: 'static> Service for Routes<U> {
 
     #[inline]
     fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
-        let Incoming { head, peer } = incoming;
+        let Incoming {
+            head,
+            peer,
+            proxied,
+        } = incoming;
         let (path, query) = split_target(head.target());
         let mut parameters = Parameters::default();
         let mut yielded = 0;
@@ -75,6 +79,7 @@ impl<U: 'static> Service for Routes<U> {
                 parameters,
                 names,
                 peer,
+                proxied,
             };
             let _: Reply = self.handlers[route](Response { state, id }, &request);
             if !state.take_yield(id) {

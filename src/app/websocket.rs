@@ -228,6 +228,12 @@ impl<U: 'static> Socket<'_, U> {
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.state.peer_of(self.id.connection())
     }
+
+    /// The address of the client whose connection a proxy relays: see
+    /// [`Request::proxied_address`](super::Request::proxied_address).
+    pub fn proxied_address(&self) -> Option<SocketAddr> {
+        self.state.proxied_of(self.id.connection())
+    }
 }
 
 /// A publication of a message, compressed for those who have agreed to that.

@@ -69,6 +69,8 @@ impl ResponseId {
 /// Where a connection is in the life of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// A PROXY head may come, or has to, before the first request.
+    Proxy,
     /// Between requests: not a byte of the next one has arrived.
     Idle,
     /// Part of a head has arrived.
@@ -214,7 +216,7 @@ pub(super) struct Conn<U> {
     /// Number of the present request, or of the last one.
     pub(super) request: u32,
 
-    /// How much of a head had arrived when it was last parsed.
+    /// How much of a head had arrived when it was last looked at.
     pub(super) head_parsed: u32,
 
     /// When the phase has lasted too long.
@@ -246,7 +248,7 @@ pub(super) struct Conn<U> {
 }
 
 impl<U> Conn<U> {
-    pub(super) fn new(transport: Transport, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn new(transport: Transport, peer: Option<SocketAddr>, phase: Phase) -> Self {
         Self {
             transport,
             out: OutBuf::default(),
@@ -254,7 +256,7 @@ impl<U> Conn<U> {
             later: None,
             socket: None,
             body: Body::default(),
-            phase: Phase::Idle,
+            phase,
             stage: Stage::Done,
             exchange: Exchange::default(),
             request: 0,
@@ -360,7 +362,7 @@ impl<U> Conn<U> {
             Phase::Idle | Phase::Head => self.out.len() <= config.pipelined_bytes_max,
             Phase::Exchange => self.wants_body(),
             Phase::Open | Phase::Closing => self.socket.as_ref().is_some_and(|s| !s.paused),
-            Phase::Linger => true,
+            Phase::Proxy | Phase::Linger => true,
             Phase::Ending | Phase::Closed => false,
         }
     }
@@ -392,7 +394,7 @@ impl<U> Conn<U> {
     /// pending answer.
     pub(super) fn read_bytes_max(&self, config: &Config, buffer: usize) -> usize {
         match self.phase {
-            Phase::Idle | Phase::Head => {
+            Phase::Proxy | Phase::Idle | Phase::Head => {
                 buffer.min(config.pipelined_bytes_max.max(config.head.head_bytes_max))
             }
             Phase::Exchange => {

@@ -11,6 +11,7 @@ mod compose;
 mod conn;
 mod feed;
 mod io;
+mod proxy;
 mod receive;
 mod remote;
 mod service;

@@ -1,6 +1,7 @@
 //! The seam between the engine and whoever answers.
 
 use std::any::Any;
+use std::net::SocketAddr;
 
 use super::conn::{ConnectionId, ResponseId};
 use super::state::State;
@@ -13,6 +14,7 @@ use crate::proto::http1::Head;
 pub(crate) struct Incoming<'a> {
     pub(crate) head: &'a Head<'a>,
     pub(crate) peer: Peer,
+    pub(crate) proxied: Option<SocketAddr>,
 }
 
 /// Answers requests. Its methods take `&self`, beside an exclusive [`State`]: the two are disjoint

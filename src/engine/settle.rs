@@ -99,6 +99,9 @@ impl<U> State<U> {
     fn free(&mut self, id: Id) {
         if let Some(mut conn) = self.conns.remove(id) {
             self.counters.connections_open.drop_one();
+            if !self.proxied.is_empty() {
+                self.proxied.remove(&id);
+            }
             debug_assert!(conn.later.is_none(), "close takes the callbacks");
             conn.out.rollback();
             conn.out.consume(conn.out.len());

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -176,6 +177,8 @@ pub(crate) struct State<U> {
     pub(super) log: LogQueue,
     /// Requests that are to be recorded, where that was asked for.
     pub(super) accesses: HashMap<Id, Access>,
+    /// Whose connections proxies relay, where that was asked for.
+    pub(super) proxied: HashMap<Id, SocketAddr>,
     pub(super) remote: Remote<U>,
     /// When what is still open will be cut, once the worker is stopping.
     pub(super) stopping: Option<Tick>,
@@ -240,6 +243,7 @@ impl<U> State<U> {
             counters,
             log: LogQueue::default(),
             accesses: HashMap::new(),
+            proxied: HashMap::new(),
             remote,
             stopping: None,
             accept_after: 0,
@@ -487,6 +491,8 @@ impl<U> State<U> {
             self.driven.is_none() && self.input.is_some(),
             "the buffer is back"
         );
+        let mut proxied = self.proxied.keys();
+        assert!(proxied.all(|&id| self.conns.get(id).is_some()));
         for id in self.conns.ids() {
             let Some(conn) = self.conns.get(id) else {
                 continue;

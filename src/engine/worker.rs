@@ -4,9 +4,10 @@
 //! it: each step below does one kind of work, in a fixed order and within bounds, and
 //! [`Worker::call`] is the only place where user code runs.
 
-use super::conn::{Conn, NEVER, ResponseId};
+use super::conn::{Conn, NEVER, Phase, ResponseId};
 use super::service::Service;
 use super::state::{Notice, State};
+use crate::config::ProxyProtocol;
 use crate::net::batch::SENDS_MAX;
 use crate::net::driver::{Driver, Ready};
 use crate::net::listeners::is_transient;
@@ -209,9 +210,13 @@ impl<U> State<U> {
             return;
         }
         let mut registered = Ok(());
+        let phase = match self.config.proxy_protocol {
+            ProxyProtocol::Off => Phase::Idle,
+            ProxyProtocol::Accepted | ProxyProtocol::Required => Phase::Proxy,
+        };
         let inserted = self.conns.insert_with(|id| {
             registered = driver.register(&mut transport, id);
-            Conn::new(transport, peer)
+            Conn::new(transport, peer, phase)
         });
         let Some(id) = inserted else {
             self.counters.connections_refused.bump();

@@ -73,6 +73,9 @@ counters! {
     answers,
     /// Requests refused by the protocol: malformed, over a limit, too slow.
     protocol_errors,
+    /// Connections dropped because the PROXY head that they should begin with was malformed, absent
+    /// or too slow.
+    proxy_errors,
     /// Answers whose peer left, or was dropped, before they were complete.
     aborted,
     /// Connections closed because they were idle for too long.

@@ -10,6 +10,7 @@ mod config;
 mod connections;
 mod http;
 mod pipelining;
+mod proxy;
 mod remote;
 mod stop;
 mod support;
