@@ -58,9 +58,9 @@ mod util;
 #[cfg(feature = "net")]
 pub use {
     app::{
-        App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, PreparedMessage, Remote,
-        RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd,
-        WebSocket,
+        AdoptError, App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, PreparedMessage,
+        Remote, RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets,
+        TryEnd, WebSocket,
     },
     config::{
         Backpressure, Config, ConfigBuilder, ProxyProtocol, WebSocketConfig, WebSocketConfigBuilder,

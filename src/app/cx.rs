@@ -1,7 +1,9 @@
 //! The loop as callbacks see it, and as other threads do.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use super::websocket::publication;
 use crate::engine::{self, Command, ConnectionId, Message, ResponseId, State, TimerId};
 use crate::error::{Error, Misuse};
 use crate::net::address::ListenAddress;
+use crate::net::handed::Handed;
 use crate::net::listener::{Bound, Sharing};
 use crate::observe::Counts;
 use crate::pubsub::{Filter, Hub, Publication, Published, TopicError};
@@ -141,6 +144,26 @@ impl<'a, U: 'static> Cx<'a, U> {
         self.state.unlisten(address)
     }
 
+    /// Gives connections that are accepted from now on to another loop: see
+    /// [`EventLoop::add_child`](super::EventLoop::add_child).
+    pub fn add_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.state.add_child(Box::new(child.worker.clone()))
+    }
+
+    /// Ends that: see [`EventLoop::remove_child`](super::EventLoop::remove_child).
+    pub fn remove_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.state.remove_child(child.worker.identity())
+    }
+
+    /// Takes over a connected socket: see [`EventLoop::adopt`](super::EventLoop::adopt).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adopt(&mut self, socket: OwnedFd) -> Result<(), AdoptError> {
+        self.state.adopt(handed(socket)?);
+        Ok(())
+    }
+
     /// How many listeners this worker has open.
     pub fn listeners(&self) -> usize {
         self.state.listeners().len()
@@ -189,6 +212,40 @@ impl fmt::Display for RemoteError {
 
 impl std::error::Error for RemoteError {}
 
+/// Why a socket was not adopted. It comes back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// The loop did not take it.
+    Remote(RemoteError, OwnedFd),
+    /// It is not a connected stream socket of TCP or Unix.
+    Socket(io::Error, OwnedFd),
+}
+
+impl AdoptError {
+    /// The socket.
+    pub fn into_socket(self) -> OwnedFd {
+        match self {
+            Self::Remote(_, socket) | Self::Socket(_, socket) => socket,
+        }
+    }
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(error, _) => write!(f, "{error}"),
+            Self::Socket(error, _) => write!(f, "cannot adopt a socket: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {}
+
+fn handed(socket: OwnedFd) -> Result<Handed, AdoptError> {
+    Handed::adopt(socket).map_err(|(error, socket)| AdoptError::Socket(error, socket))
+}
+
 impl<U: 'static> Remote<U> {
     pub(crate) fn of(state: &State<U>) -> Self {
         Self {
@@ -228,6 +285,21 @@ impl<U: 'static> Remote<U> {
     /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
     pub fn subscribers(&self, topic: &str) -> usize {
         Filter::topic(topic).map_or(0, |filter| self.hub.count(filter))
+    }
+
+    /// Has the loop take over a connected stream socket, of TCP or Unix, as if it had accepted it.
+    ///
+    /// # Errors
+    /// The loop's inbox is full, or the loop is stopping or has stopped; or it is no such socket.
+    /// What the inbox has when the loop ends is closed.
+    pub fn adopt(&self, socket: OwnedFd) -> Result<(), AdoptError> {
+        let refused = match self.worker.adopt(handed(socket)?) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Full(handed)) => (RemoteError::Full, handed),
+            Err(Refused::Closed(handed)) => (RemoteError::Stopped, handed),
+        };
+        let (error, handed) = refused;
+        Err(AdoptError::Remote(error, handed.into()))
     }
 
     /// Begins a graceful stop of this worker, as [`EventLoop::stop`](super::EventLoop::stop) does.

@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod body;
+mod children;
 mod compose;
 mod conn;
 mod feed;

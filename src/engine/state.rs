@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::access::Access;
+use super::children::Children;
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
 use super::io::cork_bytes;
 use super::remote::Remote;
@@ -121,6 +122,8 @@ pub(crate) struct State<U> {
     pub(super) listeners: Listeners,
     /// Connections that were accepted elsewhere, or from a listener that was closed since.
     pub(super) arrivals: VecDeque<Accepted>,
+    /// Who gets what the listeners accept, if anybody.
+    pub(super) children: Children,
     pub(super) conns: Slab<Conn<U>>,
     pub(super) tasks: Slab<Task<U>>,
     pub(super) wheel: Wheel<Id>,
@@ -209,6 +212,7 @@ impl<U> State<U> {
         Self {
             listeners: Listeners::default(),
             arrivals: VecDeque::new(),
+            children: Children::default(),
             conns: Slab::new(worker, first_generation()),
             tasks: Slab::new(TASKS, first_generation()),
             wheel: Wheel::new(),
@@ -268,14 +272,28 @@ impl<U> State<U> {
 
     /// Closes one listener on `address`. Connections that have come by then are served.
     pub(crate) fn unlisten(&mut self, address: &ListenAddress) -> bool {
-        let arrivals = &mut self.arrivals;
-        self.listeners
-            .close(address, |accepted| arrivals.push_back(accepted))
+        let Self {
+            listeners,
+            arrivals,
+            children,
+            counters,
+            ..
+        } = self;
+        listeners.close(address, |accepted| {
+            arrivals.extend(children.offer(accepted, counters));
+        })
     }
 
     /// How many connections there are, those included that wait to be opened.
     pub(crate) fn connections(&self) -> usize {
         self.conns.len() + self.arrivals.len()
+    }
+
+    /// Refuses what other threads still send, and lets go of what waits: nobody is there any more.
+    pub(crate) fn close_inbox(&mut self) {
+        let sockets = self.remote.close();
+        self.counters.connections_refused.add(sockets as u64);
+        self.refuse_arrivals();
     }
 
     /// Closes what has not been opened.

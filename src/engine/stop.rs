@@ -17,6 +17,7 @@ impl<S: Service> Worker<S> {
         }
         let first = self.state.stopping.is_none();
         self.state.stopping = Some(deadline);
+        self.state.remote.begin_stop();
         let cut = self.state.tasks.insert_with(|_| {
             super::timers::Task::new(Box::new(|state| {
                 for id in state.conns.ids().collect::<Vec<_>>() {

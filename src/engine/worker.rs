@@ -138,7 +138,12 @@ impl<S: Service> Worker<S> {
                     }
                     return;
                 }
-                Some(Ok((transport, peer))) => state.open(transport, peer, driver),
+                Some(Ok(accepted)) => {
+                    if let Some((transport, peer)) = state.children.offer(accepted, &state.counters)
+                    {
+                        state.open(transport, peer, driver);
+                    }
+                }
                 Some(Err(error)) if is_transient(&error) => {}
                 Some(Err(error)) => {
                     state.counters.accept_paused.bump();

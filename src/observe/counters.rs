@@ -63,7 +63,10 @@ counters! {
     connections_open,
     /// Connections accepted.
     connections_accepted,
-    /// Connections closed at once because `connections_max` was reached.
+    /// Connections given to other loops: see [`EventLoop::add_child`](crate::EventLoop::add_child).
+    connections_handed,
+    /// Connections closed at once because `connections_max` was reached, or because they came to a
+    /// loop that has stopped.
     connections_refused,
     /// Times that accepting was paused because no file descriptor was left.
     accept_paused,
