@@ -58,12 +58,17 @@ mod util;
 #[cfg(feature = "net")]
 pub use {
     app::{
-        App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, PreparedMessage, Remote,
-        RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets, TryEnd,
-        WebSocket,
+        AdoptError, App, Behaviour, Cx, EventLoop, Handshake, OwnedRequest, PreparedMessage,
+        Remote, RemoteError, Reply, Request, Response, Server, ServerHandle, Socket, Sockets,
+        TryEnd, WebSocket,
     },
-    config::{Backpressure, Config, ConfigBuilder, WebSocketConfig, WebSocketConfigBuilder},
-    engine::{CloseCause, Closed, Message, ResponseId, Sent, SocketId, Subscription, TimerId},
+    config::{
+        Backpressure, Config, ConfigBuilder, ProxyProtocol, WebSocketConfig, WebSocketConfigBuilder,
+    },
+    engine::{
+        CloseCause, Closed, ConnectionId, Message, ResponseId, Sent, SocketId, Subscription,
+        TimerId,
+    },
     error::{Error, Misuse},
     net::address::ListenAddress,
     observe::{Counts, Level, Record},

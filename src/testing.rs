@@ -62,7 +62,7 @@ impl<U: 'static> Sim<U> {
             remote,
         );
         Self {
-            worker: Worker { service, state },
+            worker: Worker::new(service, state),
             driver: MemoryDriver::default(),
             wires: Vec::new(),
             records: Arc::default(),

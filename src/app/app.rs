@@ -1,11 +1,12 @@
 //! Registering routes.
 
+use super::cx::Cx;
 use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::Router;
 use super::routes::Handler;
 use super::websocket::{Behaviour, Handle, Sockets};
-use crate::engine::SocketSettings;
+use crate::engine::{ConnectionId, SocketSettings};
 use crate::error::Error;
 use crate::proto::http1::is_token;
 use crate::proto::ws::OriginPolicy;
@@ -25,8 +26,12 @@ pub struct App<U: 'static = ()> {
     pub(super) handlers: Vec<Handler<U>>,
     pub(super) behaviours: Vec<Box<dyn Handle<U>>>,
     pub(super) settings: Vec<SocketSettings>,
+    pub(super) on_connection: Vec<OnConnection<U>>,
     pub(super) error: Option<Error>,
 }
+
+/// Hears of connections: which one, and whether it was opened.
+pub(super) type OnConnection<U> = Box<dyn Fn(&mut Cx<'_, U>, ConnectionId, bool)>;
 
 /// A method that registers a route for the HTTP method of its name.
 macro_rules! methods {
@@ -48,6 +53,7 @@ impl<U: 'static> App<U> {
             handlers: Vec::new(),
             behaviours: Vec::new(),
             settings: Vec::new(),
+            on_connection: Vec::new(),
             error: None,
         }
     }
@@ -126,6 +132,21 @@ impl<U: 'static> App<U> {
     /// pattern; false if there is none. For [`EventLoop::change_routes`](super::EventLoop).
     pub fn remove(&mut self, method: Option<&str>, pattern: &str) -> bool {
         self.router.remove(method, pattern)
+    }
+
+    /// Calls `hear` for each connection that is opened, with `true`, before anything that it sends
+    /// is handled; and with `false` when it has ended, whatever it had become, after its other
+    /// callbacks. Each is told of once. [`Cx::peer_address`] says whose it is, both times, and
+    /// [`Cx::close_connection`] turns it away. Of several that are added, all hear, in order.
+    ///
+    /// A connection that is closed at once, since `connections_max` is reached, is not told of, nor
+    /// is what ends with the loop itself.
+    pub fn on_connection(
+        &mut self,
+        hear: impl Fn(&mut Cx<'_, U>, ConnectionId, bool) + 'static,
+    ) -> &mut Self {
+        self.on_connection.push(Box::new(hear));
+        self
     }
 
     fn add(&mut self, method: Option<&str>, pattern: &str, handler: Handler<U>) -> &mut Self {

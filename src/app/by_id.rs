@@ -206,11 +206,6 @@ impl<U: 'static> ById<'_, U> {
         self.state.close_after(id)
     }
 
-    /// The address of an answer's peer; `None` for a peer on a Unix socket.
-    pub fn response_peer_address(&mut self, id: ResponseId) -> Result<Option<SocketAddr>, Misuse> {
-        self.state.response_peer(id)
-    }
-
     /// Drops the connection without an answer.
     pub fn close_response(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.state.close_answer(id)
@@ -334,7 +329,7 @@ impl<U: 'static> ById<'_, U> {
     /// The address of a socket's peer, also within its close handler. `None` for a peer on a Unix
     /// socket, and for a socket that is no more.
     pub fn peer_address(&self, id: SocketId) -> Option<SocketAddr> {
-        self.state.peer_of(id)
+        self.state.peer_of(id.connection())
     }
 
     /// Sets some of a socket's timeouts.

@@ -1,14 +1,18 @@
 //! The loop as callbacks see it, and as other threads do.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::response::Response;
 use super::websocket::publication;
-use crate::engine::{self, Command, Message, ResponseId, State, TimerId};
+use crate::engine::{self, Command, ConnectionId, Message, ResponseId, State, TimerId};
 use crate::error::{Error, Misuse};
 use crate::net::address::ListenAddress;
+use crate::net::handed::Handed;
 use crate::net::listener::{Bound, Sharing};
 use crate::observe::Counts;
 use crate::pubsub::{Filter, Hub, Publication, Published, TopicError};
@@ -88,6 +92,28 @@ impl<'a, U: 'static> Cx<'a, U> {
         Remote::of(self.state)
     }
 
+    /// The address of a connection's peer. `None` on a Unix socket, and for a connection that has
+    /// ended.
+    pub fn peer_address(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.state.peer_of(id)
+    }
+
+    /// The address of the client whose connection a proxy relays: see
+    /// [`Request::proxied_address`](super::Request::proxied_address). It is known from the first
+    /// request on, and as long as [`peer_address`](Self::peer_address).
+    pub fn proxied_address(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.state.proxied_of(id)
+    }
+
+    /// Drops a connection: an answer that is owed is aborted, a WebSocket ends without a Close
+    /// frame.
+    ///
+    /// # Errors
+    /// [`Misuse::Stale`] when it has ended.
+    pub fn close_connection(&mut self, id: ConnectionId) -> Result<(), Misuse> {
+        self.state.drop_connection(id)
+    }
+
     /// Has this worker listen on an address: see [`EventLoop::listen`](super::EventLoop::listen).
     ///
     /// # Errors
@@ -116,6 +142,26 @@ impl<'a, U: 'static> Cx<'a, U> {
     /// [`EventLoop::unlisten`](super::EventLoop::unlisten). Other workers of a server go on.
     pub fn unlisten(&mut self, address: &ListenAddress) -> bool {
         self.state.unlisten(address)
+    }
+
+    /// Gives connections that are accepted from now on to another loop: see
+    /// [`EventLoop::add_child`](super::EventLoop::add_child).
+    pub fn add_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.state.add_child(Box::new(child.worker.clone()))
+    }
+
+    /// Ends that: see [`EventLoop::remove_child`](super::EventLoop::remove_child).
+    pub fn remove_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.state.remove_child(child.worker.identity())
+    }
+
+    /// Takes over a connected socket: see [`EventLoop::adopt`](super::EventLoop::adopt).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adopt(&mut self, socket: OwnedFd) -> Result<(), AdoptError> {
+        self.state.adopt(handed(socket)?);
+        Ok(())
     }
 
     /// How many listeners this worker has open.
@@ -166,6 +212,40 @@ impl fmt::Display for RemoteError {
 
 impl std::error::Error for RemoteError {}
 
+/// Why a socket was not adopted. It comes back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// The loop did not take it.
+    Remote(RemoteError, OwnedFd),
+    /// It is not a connected stream socket of TCP or Unix.
+    Socket(io::Error, OwnedFd),
+}
+
+impl AdoptError {
+    /// The socket.
+    pub fn into_socket(self) -> OwnedFd {
+        match self {
+            Self::Remote(_, socket) | Self::Socket(_, socket) => socket,
+        }
+    }
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(error, _) => write!(f, "{error}"),
+            Self::Socket(error, _) => write!(f, "cannot adopt a socket: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {}
+
+fn handed(socket: OwnedFd) -> Result<Handed, AdoptError> {
+    Handed::adopt(socket).map_err(|(error, socket)| AdoptError::Socket(error, socket))
+}
+
 impl<U: 'static> Remote<U> {
     pub(crate) fn of(state: &State<U>) -> Self {
         Self {
@@ -205,6 +285,21 @@ impl<U: 'static> Remote<U> {
     /// How many sockets of all workers are subscribed to exactly this topic, patterns aside.
     pub fn subscribers(&self, topic: &str) -> usize {
         Filter::topic(topic).map_or(0, |filter| self.hub.count(filter))
+    }
+
+    /// Has the loop take over a connected stream socket, of TCP or Unix, as if it had accepted it.
+    ///
+    /// # Errors
+    /// The loop's inbox is full, or the loop is stopping or has stopped; or it is no such socket.
+    /// What the inbox has when the loop ends is closed.
+    pub fn adopt(&self, socket: OwnedFd) -> Result<(), AdoptError> {
+        let refused = match self.worker.adopt(handed(socket)?) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Full(handed)) => (RemoteError::Full, handed),
+            Err(Refused::Closed(handed)) => (RemoteError::Stopped, handed),
+        };
+        let (error, handed) = refused;
+        Err(AdoptError::Remote(error, handed.into()))
     }
 
     /// Begins a graceful stop of this worker, as [`EventLoop::stop`](super::EventLoop::stop) does.

@@ -1,11 +1,11 @@
 //! A worker and its driver, for a thread of their own or inside a foreign loop.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::App;
-use super::cx::{Cx, Remote};
+use super::cx::{AdoptError, Cx, Remote};
 use super::routes::Routes;
 use crate::config::Config;
 use crate::engine::worker::Worker;
@@ -100,7 +100,7 @@ impl<U: 'static> EventLoop<U> {
         state.send_in_batches(batch);
         state.listen_with(driver.listeners()?);
         Ok(Self {
-            worker: Worker { service, state },
+            worker: Worker::new(service, state),
             driver,
             sink,
         })
@@ -148,6 +148,36 @@ impl<U: 'static> EventLoop<U> {
     /// loop.
     pub fn connections(&self) -> usize {
         self.worker.state.connections()
+    }
+
+    /// Gives connections that are accepted from now on to another loop, of any thread; with several
+    /// children they take turns. The child opens them as if it had accepted them, with its own
+    /// routes, limits and counters, and keeps them. A child whose inbox is full is passed over, and
+    /// one that has stopped is forgotten; what no child takes is opened here. False when it is a
+    /// child already.
+    pub fn add_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.cx().add_child(child)
+    }
+
+    /// Ends what [`add_child`](Self::add_child) has begun. The child keeps what it has. False when
+    /// it is no child, or was forgotten.
+    pub fn remove_child<V: 'static>(&mut self, child: &Remote<V>) -> bool {
+        self.cx().remove_child(child)
+    }
+
+    /// How many loops get what is accepted here.
+    pub fn children(&self) -> usize {
+        self.worker.state.children()
+    }
+
+    /// Takes over a connected stream socket, of TCP or Unix, as if this loop had accepted it. The
+    /// next turn opens it; it is not given to children. [`Remote::adopt`] does so from other
+    /// threads.
+    ///
+    /// # Errors
+    /// [`AdoptError::Socket`]: it is something else, or not connected any more.
+    pub fn adopt(&mut self, socket: OwnedFd) -> Result<(), AdoptError> {
+        self.cx().adopt(socket)
     }
 
     fn cx(&mut self) -> Cx<'_, U> {
@@ -212,6 +242,7 @@ impl<U: 'static> EventLoop<U> {
     pub fn change_routes(&mut self, change: impl FnOnce(&mut App<U>)) -> Result<(), Error> {
         let sockets = self.worker.service.change(change)?;
         self.worker.state.add_sockets(sockets);
+        self.worker.look_at_service();
         Ok(())
     }
 
@@ -260,6 +291,6 @@ impl<U: 'static> AsRawFd for EventLoop<U> {
 
 impl<U: 'static> Drop for EventLoop<U> {
     fn drop(&mut self) {
-        self.worker.state.remote().close();
+        self.worker.state.close_inbox();
     }
 }

@@ -20,7 +20,7 @@ mod websocket;
 pub use app::App;
 #[cfg(feature = "binding")]
 pub use by_id::{ById, Ended, SocketTimeouts};
-pub use cx::{Cx, Remote, RemoteError};
+pub use cx::{AdoptError, Cx, Remote, RemoteError};
 pub use event_loop::EventLoop;
 pub use handshake::Handshake;
 pub use request::{OwnedRequest, Request};

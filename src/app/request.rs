@@ -17,6 +17,7 @@ pub struct Request<'a> {
     pub(super) parameters: &'a Parameters,
     pub(super) names: &'a [Box<str>],
     pub(super) peer: Peer,
+    pub(super) proxied: Option<SocketAddr>,
 }
 
 impl<'a> Request<'a> {
@@ -98,6 +99,13 @@ impl<'a> Request<'a> {
         self.peer.address()
     }
 
+    /// The address of the client whose connection a proxy relays, by the proxy's word: see
+    /// [`ConfigBuilder::proxy_protocol`](crate::ConfigBuilder::proxy_protocol). `None` where there
+    /// was none.
+    pub fn proxied_address(&self) -> Option<SocketAddr> {
+        self.proxied
+    }
+
     /// A copy that outlives the handler.
     pub fn to_owned(&self) -> OwnedRequest {
         let parameter = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -112,6 +120,7 @@ impl<'a> Request<'a> {
                 .collect(),
             parameters: self.parameters().map(parameter).collect(),
             peer_address: self.peer.address(),
+            proxied_address: self.proxied,
         }
     }
 }
@@ -139,4 +148,6 @@ pub struct OwnedRequest {
     pub parameters: Vec<(String, String)>,
     /// See [`Request::peer_address`].
     pub peer_address: Option<SocketAddr>,
+    /// See [`Request::proxied_address`].
+    pub proxied_address: Option<SocketAddr>,
 }

@@ -3,11 +3,13 @@
 use std::any::Any;
 
 use super::app::App;
+use super::cx::Cx;
 use super::request::Request;
 use super::response::{Reply, Response};
 use super::router::Parameters;
 use crate::engine::{
-    Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings, State,
+    ConnectionId, Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings,
+    State,
 };
 use crate::error::Error;
 use crate::proto::http1::{encode, split_target};
@@ -47,7 +49,11 @@ impl<U: 'static> Service for Routes<U> {
 
     #[inline]
     fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
-        let Incoming { head, peer } = incoming;
+        let Incoming {
+            head,
+            peer,
+            proxied,
+        } = incoming;
         let (path, query) = split_target(head.target());
         let mut parameters = Parameters::default();
         let mut yielded = 0;
@@ -66,6 +72,7 @@ impl<U: 'static> Service for Routes<U> {
                 parameters,
                 names,
                 peer,
+                proxied,
             };
             let _: Reply = self.app.handlers[route](Response { state, id }, &request);
             if !state.take_yield(id) {
@@ -74,6 +81,16 @@ impl<U: 'static> Service for Routes<U> {
             yielded += 1;
         }
         self.unmatched(state, id, head.method(), path, yielded > 0);
+    }
+
+    fn hears_of_connections(&self) -> bool {
+        !self.app.on_connection.is_empty()
+    }
+
+    fn connection(&self, state: &mut State<U>, id: ConnectionId, opened: bool) {
+        for hear in &self.app.on_connection {
+            hear(&mut Cx { state }, id, opened);
+        }
     }
 
     #[inline]

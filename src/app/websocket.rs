@@ -226,7 +226,13 @@ impl<U: 'static> Socket<'_, U> {
 
     /// The peer's address; `None` on a Unix socket.
     pub fn peer_address(&self) -> Option<SocketAddr> {
-        self.state.peer_of(self.id)
+        self.state.peer_of(self.id.connection())
+    }
+
+    /// The address of the client whose connection a proxy relays: see
+    /// [`Request::proxied_address`](super::Request::proxied_address).
+    pub fn proxied_address(&self) -> Option<SocketAddr> {
+        self.state.proxied_of(self.id.connection())
     }
 }
 

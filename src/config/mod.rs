@@ -33,6 +33,20 @@ pub struct Config {
     pub(crate) stop_spread_ms: u64,
     pub(crate) access_log: bool,
     pub(crate) io_uring: bool,
+    pub(crate) proxy_protocol: ProxyProtocol,
+}
+
+/// What is made of a PROXY head, with which a proxy says whose connection it relays: HAProxy's
+/// protocol, versions 1 and 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// It is a malformed request.
+    #[default]
+    Off,
+    /// A connection may begin with one. Whoever can connect can then claim to be anybody.
+    Accepted,
+    /// Every connection has to begin with one: for listeners that only proxies reach.
+    Required,
 }
 
 impl Default for Config {
@@ -68,6 +82,7 @@ impl Default for Config {
             stop_spread_ms: 0,
             access_log: false,
             io_uring: true,
+            proxy_protocol: ProxyProtocol::Off,
         }
     }
 }
@@ -182,6 +197,10 @@ impl ConfigBuilder {
         /// other connections that were ready at the same time, and so when their handlers have
         /// returned: turn it off where handlers take long. Default true.
         io_uring: bool => io_uring;
+        /// Whether connections may, or have to, begin with a PROXY head: see [`ProxyProtocol`]. It
+        /// may have `head_bytes_max` bytes, and `head_timeout_ms` from its first to its last; what
+        /// is malformed is dropped without an answer. Default off.
+        proxy_protocol: ProxyProtocol => proxy_protocol;
         /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
         /// restart). Default 1001.
         stop_close_code: u16 => stop_close_code;

@@ -1,7 +1,5 @@
 //! Answering: what a response guard does. Nothing here calls user code (AI-1).
 
-use std::net::SocketAddr;
-
 use super::body::Body;
 use super::compose::Content;
 use super::conn::{Phase, ResponseId, Stage, Writable};
@@ -284,10 +282,6 @@ impl<U> State<U> {
     pub(crate) fn close_after(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.answering(id)?.exchange.keep_alive = false;
         Ok(())
-    }
-
-    pub(crate) fn response_peer(&mut self, id: ResponseId) -> Result<Option<SocketAddr>, Misuse> {
-        Ok(self.answering(id)?.peer.address())
     }
 
     /// Adds a callback for the case that the answer cannot be completed.

@@ -13,12 +13,38 @@ use crate::util::out_buf::OutBuf;
 use crate::util::slab::Id;
 use crate::util::wheel::Tick;
 
+/// Names one connection, for as long as it lives: the requests on it, and the WebSocket that it may
+/// become. It can be copied and sent to other threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub(crate) Id);
+
+#[cfg(feature = "binding")]
+impl ConnectionId {
+    /// The bits, for a foreign interface. They are those of every [`SocketId`](super::SocketId) and
+    /// [`ResponseId`] of this connection too, the number of the request aside.
+    pub fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// The id of these bits. Any will do: those that name no connection are stale.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(Id::from_bits(bits))
+    }
+}
+
 /// Names one answer: a connection, and the number of the request on it. With keep-alive the
 /// connection alone would let a late call answer the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResponseId {
     pub(crate) conn: Id,
     pub(crate) request: u32,
+}
+
+impl ResponseId {
+    /// The connection that the request came on.
+    pub fn connection(self) -> ConnectionId {
+        ConnectionId(self.conn)
+    }
 }
 
 #[cfg(feature = "binding")]
@@ -43,6 +69,8 @@ impl ResponseId {
 /// Where a connection is in the life of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// A PROXY head may come, or has to, before the first request.
+    Proxy,
     /// Between requests: not a byte of the next one has arrived.
     Idle,
     /// Part of a head has arrived.
@@ -188,7 +216,7 @@ pub(super) struct Conn<U> {
     /// Number of the present request, or of the last one.
     pub(super) request: u32,
 
-    /// How much of a head had arrived when it was last parsed.
+    /// How much of a head had arrived when it was last looked at.
     pub(super) head_parsed: u32,
 
     /// When the phase has lasted too long.
@@ -220,7 +248,7 @@ pub(super) struct Conn<U> {
 }
 
 impl<U> Conn<U> {
-    pub(super) fn new(transport: Transport, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn new(transport: Transport, peer: Option<SocketAddr>, phase: Phase) -> Self {
         Self {
             transport,
             out: OutBuf::default(),
@@ -228,7 +256,7 @@ impl<U> Conn<U> {
             later: None,
             socket: None,
             body: Body::default(),
-            phase: Phase::Idle,
+            phase,
             stage: Stage::Done,
             exchange: Exchange::default(),
             request: 0,
@@ -334,7 +362,7 @@ impl<U> Conn<U> {
             Phase::Idle | Phase::Head => self.out.len() <= config.pipelined_bytes_max,
             Phase::Exchange => self.wants_body(),
             Phase::Open | Phase::Closing => self.socket.as_ref().is_some_and(|s| !s.paused),
-            Phase::Linger => true,
+            Phase::Proxy | Phase::Linger => true,
             Phase::Ending | Phase::Closed => false,
         }
     }
@@ -366,7 +394,7 @@ impl<U> Conn<U> {
     /// pending answer.
     pub(super) fn read_bytes_max(&self, config: &Config, buffer: usize) -> usize {
         match self.phase {
-            Phase::Idle | Phase::Head => {
+            Phase::Proxy | Phase::Idle | Phase::Head => {
                 buffer.min(config.pipelined_bytes_max.max(config.head.head_bytes_max))
             }
             Phase::Exchange => {

@@ -107,6 +107,10 @@ impl<S: Service> Worker<S> {
                     Some(used) => at += used,
                     None => return at,
                 },
+                Phase::Proxy => match self.state.feed_proxy(id, &bytes[at..]) {
+                    Some(used) => at += used,
+                    None => return at,
+                },
                 Phase::Open | Phase::Closing => {
                     let rest = &mut bytes[at..];
                     return at + self.feed_socket(id, rest, (workspace, inflated), requests_left);
@@ -134,7 +138,12 @@ impl<S: Service> Worker<S> {
                     conn: id,
                     request: conn.request,
                 };
-                self.request(id, Incoming { head: &head, peer });
+                let incoming = Incoming {
+                    head: &head,
+                    peer,
+                    proxied: self.state.proxied_of(id.connection()),
+                };
+                self.request(id, incoming);
                 Some(head.len())
             }
             Ok(None) => {
@@ -263,7 +272,7 @@ impl<U> State<U> {
         match conn.phase {
             Phase::Exchange if conn.owes_answer() && conn.body.is_done() && half_close => {}
             Phase::Exchange if conn.owes_answer() => self.close(id),
-            Phase::Idle | Phase::Head | Phase::Exchange | Phase::Closing => {
+            Phase::Proxy | Phase::Idle | Phase::Head | Phase::Exchange | Phase::Closing => {
                 self.end_connection(id);
             }
             Phase::Open => self.close(id),

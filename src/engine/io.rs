@@ -1,11 +1,13 @@
 //! Output, and the end of a connection.
 
 use std::io;
+use std::net::SocketAddr;
 
-use super::conn::{NEVER, Phase};
+use super::conn::{ConnectionId, NEVER, Phase};
 use super::state::{Notice, State};
 use super::websocket::{CloseCause, SocketId, SocketNews, SocketSettings};
 use crate::config::Config;
+use crate::error::Misuse;
 use crate::observe::Level;
 use crate::util::slab::Id;
 
@@ -282,6 +284,26 @@ impl<U> State<U> {
         conn.stash.clear();
         self.set_read_deadline(id, self.tick_in(self.config.linger_timeout_ms));
         self.push_backlog(id);
+    }
+
+    /// The address of a connection's peer.
+    pub(crate) fn peer_of(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.conns.get(id.0)?.peer.address()
+    }
+
+    /// Drops a connection, whatever it is at.
+    pub(crate) fn drop_connection(&mut self, ConnectionId(id): ConnectionId) -> Result<(), Misuse> {
+        let open = self
+            .conns
+            .get(id)
+            .is_some_and(|conn| conn.phase != Phase::Closed);
+        if !open {
+            self.counters.misuse_stale.bump();
+            return Err(Misuse::Stale);
+        }
+        self.lose(id, CloseCause::Dropped);
+        self.close(id);
+        Ok(())
     }
 
     /// Closes the connection in `settle`. Whoever waits for its answer is told there.

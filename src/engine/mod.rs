@@ -7,10 +7,12 @@
 mod access;
 mod answer;
 mod body;
+mod children;
 mod compose;
 mod conn;
 mod feed;
 mod io;
+mod proxy;
 mod receive;
 mod remote;
 mod service;
@@ -23,7 +25,7 @@ pub(crate) mod worker;
 
 pub use answer::Sent;
 pub(crate) use answer::Taken;
-pub use conn::ResponseId;
+pub use conn::{ConnectionId, ResponseId};
 pub(crate) use remote::{Command, Remote};
 pub(crate) use service::{Incoming, Service};
 pub(crate) use state::State;

@@ -2,9 +2,11 @@
 
 use std::mem;
 
+use super::conn::ConnectionId;
 use super::service::Service;
 use super::state::{Notice, State};
 use super::worker::Worker;
+use crate::util::slab::Id;
 
 /// A callback may cause news for another one. After this many rounds the rest waits for the next
 /// turn, so that two callbacks cannot keep the loop to themselves.
@@ -30,6 +32,13 @@ impl<S: Service> Worker<S> {
         match notice {
             Notice::Call(callback) => {
                 self.call(None, |_, state| callback(state));
+            }
+            Notice::Connection(id, opened) => {
+                let id = ConnectionId(id);
+                self.call(None, |service, state| service.connection(state, id, opened));
+                if !opened {
+                    self.state.free(id.0);
+                }
             }
             Notice::Socket(id, news) => self.deliver_socket_news(id, news),
             Notice::Writable(id) => {
@@ -76,16 +85,27 @@ impl<U> State<U> {
         self.dirty = dirty;
     }
 
-    /// Frees what was closed. From here on its ids are stale.
+    /// Frees what was closed, once whoever listens was told. From then on its ids are stale.
     fn free_closed(&mut self) {
         for id in mem::take(&mut self.closing) {
-            if let Some(mut conn) = self.conns.remove(id) {
-                self.counters.connections_open.drop_one();
-                debug_assert!(conn.later.is_none(), "close takes the callbacks");
-                conn.out.rollback();
-                conn.out.consume(conn.out.len());
-                Self::reclaim_buffer(&mut conn, &mut self.spare);
+            if self.tells_of_connections {
+                self.notices.push_back(Notice::Connection(id, false));
+            } else {
+                self.free(id);
             }
+        }
+    }
+
+    fn free(&mut self, id: Id) {
+        if let Some(mut conn) = self.conns.remove(id) {
+            self.counters.connections_open.drop_one();
+            if !self.proxied.is_empty() {
+                self.proxied.remove(&id);
+            }
+            debug_assert!(conn.later.is_none(), "close takes the callbacks");
+            conn.out.rollback();
+            conn.out.consume(conn.out.len());
+            Self::reclaim_buffer(&mut conn, &mut self.spare);
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::access::Access;
+use super::children::Children;
 use super::conn::{Conn, Later, Phase, ResponseId, Stage};
 use super::io::cork_bytes;
 use super::remote::Remote;
@@ -36,6 +38,8 @@ pub(super) enum Notice<U> {
     /// The peer has taken what was written: the handler that waits for this goes on.
     Writable(ResponseId),
     Socket(SocketId, SocketNews),
+    /// A connection was opened, or is about to be freed.
+    Connection(Id, bool),
 }
 
 /// User values on their way out: dropping one may run user code, so it happens in `settle`.
@@ -118,6 +122,8 @@ pub(crate) struct State<U> {
     pub(super) listeners: Listeners,
     /// Connections that were accepted elsewhere, or from a listener that was closed since.
     pub(super) arrivals: VecDeque<Accepted>,
+    /// Who gets what the listeners accept, if anybody.
+    pub(super) children: Children,
     pub(super) conns: Slab<Conn<U>>,
     pub(super) tasks: Slab<Task<U>>,
     pub(super) wheel: Wheel<Id>,
@@ -141,6 +147,8 @@ pub(crate) struct State<U> {
     pub(super) driven: Option<Id>,
     /// A handler has left a request to the next one.
     pub(super) has_yielded: bool,
+    /// Somebody hears of each connection that opens and ends.
+    pub(super) tells_of_connections: bool,
     /// 1 while a callback runs, else 0 (AI-1).
     pub(super) depth: u8,
 
@@ -172,6 +180,8 @@ pub(crate) struct State<U> {
     pub(super) log: LogQueue,
     /// Requests that are to be recorded, where that was asked for.
     pub(super) accesses: HashMap<Id, Access>,
+    /// Whose connections proxies relay, where that was asked for.
+    pub(super) proxied: HashMap<Id, SocketAddr>,
     pub(super) remote: Remote<U>,
     /// When what is still open will be cut, once the worker is stopping.
     pub(super) stopping: Option<Tick>,
@@ -202,6 +212,7 @@ impl<U> State<U> {
         Self {
             listeners: Listeners::default(),
             arrivals: VecDeque::new(),
+            children: Children::default(),
             conns: Slab::new(worker, first_generation()),
             tasks: Slab::new(TASKS, first_generation()),
             wheel: Wheel::new(),
@@ -217,6 +228,7 @@ impl<U> State<U> {
             spare: Vec::new(),
             driven: None,
             has_yielded: false,
+            tells_of_connections: false,
             depth: 0,
             common: Vec::new(),
             common_plain: None,
@@ -235,6 +247,7 @@ impl<U> State<U> {
             counters,
             log: LogQueue::default(),
             accesses: HashMap::new(),
+            proxied: HashMap::new(),
             remote,
             stopping: None,
             accept_after: 0,
@@ -259,14 +272,28 @@ impl<U> State<U> {
 
     /// Closes one listener on `address`. Connections that have come by then are served.
     pub(crate) fn unlisten(&mut self, address: &ListenAddress) -> bool {
-        let arrivals = &mut self.arrivals;
-        self.listeners
-            .close(address, |accepted| arrivals.push_back(accepted))
+        let Self {
+            listeners,
+            arrivals,
+            children,
+            counters,
+            ..
+        } = self;
+        listeners.close(address, |accepted| {
+            arrivals.extend(children.offer(accepted, counters));
+        })
     }
 
     /// How many connections there are, those included that wait to be opened.
     pub(crate) fn connections(&self) -> usize {
         self.conns.len() + self.arrivals.len()
+    }
+
+    /// Refuses what other threads still send, and lets go of what waits: nobody is there any more.
+    pub(crate) fn close_inbox(&mut self) {
+        let sockets = self.remote.close();
+        self.counters.connections_refused.add(sockets as u64);
+        self.refuse_arrivals();
     }
 
     /// Closes what has not been opened.
@@ -482,6 +509,8 @@ impl<U> State<U> {
             self.driven.is_none() && self.input.is_some(),
             "the buffer is back"
         );
+        let mut proxied = self.proxied.keys();
+        assert!(proxied.all(|&id| self.conns.get(id).is_some()));
         for id in self.conns.ids() {
             let Some(conn) = self.conns.get(id) else {
                 continue;
@@ -499,7 +528,12 @@ impl<U> State<U> {
             );
             let told = conn.socket.as_ref().is_none_or(|socket| socket.told);
             let closed = usize::from(conn.phase == Phase::Closed && told);
-            assert_eq!(queued(&mut self.closing.iter()), closed, "{id:?}");
+            let untold = self.notices.iter().filter_map(|notice| match notice {
+                Notice::Connection(id, false) => Some(id),
+                _ => None,
+            });
+            let mut closing = self.closing.iter().chain(untold);
+            assert_eq!(queued(&mut closing), closed, "{id:?}");
             // A head or a chunk's frame may stand over the bound until content is added; a head has
             // the same bound for itself.
             let bound = self.config.write_buffer_bytes_max * 2 + FRAMING_BYTES_MAX;

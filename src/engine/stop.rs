@@ -17,6 +17,7 @@ impl<S: Service> Worker<S> {
         }
         let first = self.state.stopping.is_none();
         self.state.stopping = Some(deadline);
+        self.state.remote.begin_stop();
         let cut = self.state.tasks.insert_with(|_| {
             super::timers::Task::new(Box::new(|state| {
                 for id in state.conns.ids().collect::<Vec<_>>() {
@@ -41,7 +42,7 @@ impl<S: Service> Worker<S> {
         for id in self.state.conns.ids().collect::<Vec<Id>>() {
             if let Some(conn) = self.state.conns.get_mut(id) {
                 conn.exchange.keep_alive = false;
-                conn.readable |= conn.phase == Phase::Idle;
+                conn.readable |= matches!(conn.phase, Phase::Proxy | Phase::Idle);
                 if conn.readable {
                     self.drive(id);
                 }
@@ -50,7 +51,7 @@ impl<S: Service> Worker<S> {
                 .state
                 .conns
                 .get(id)
-                .is_some_and(|conn| conn.phase == Phase::Idle)
+                .is_some_and(|conn| matches!(conn.phase, Phase::Proxy | Phase::Idle))
             {
                 self.state.end_connection(id);
             }

@@ -6,6 +6,7 @@ use super::state::{Callback, Grave, State};
 use super::websocket::CloseCause;
 use super::worker::Worker;
 use crate::proto::ProtocolError;
+use crate::proto::proxy::ProxyError;
 use crate::util::slab::{Id, WORKER_RESERVED};
 use crate::util::wheel::Tick;
 
@@ -149,11 +150,12 @@ impl<U> State<U> {
             return;
         };
         match conn.phase {
+            Phase::Proxy if conn.head_parsed > 0 => self.refuse_proxy(id, ProxyError::Timeout),
             // It waits for its answer, not for the next request.
             Phase::Idle if !conn.out.is_empty() => {
                 self.set_read_deadline(id, self.tick_in(self.config.keep_alive_timeout_ms));
             }
-            Phase::Idle => {
+            Phase::Proxy | Phase::Idle => {
                 self.counters.idle_timeouts.bump();
                 self.end_connection(id);
             }

@@ -4,9 +4,10 @@
 //! it: each step below does one kind of work, in a fixed order and within bounds, and
 //! [`Worker::call`] is the only place where user code runs.
 
-use super::conn::{Conn, NEVER, ResponseId};
+use super::conn::{Conn, NEVER, Phase, ResponseId};
 use super::service::Service;
-use super::state::State;
+use super::state::{Notice, State};
+use crate::config::ProxyProtocol;
 use crate::net::batch::SENDS_MAX;
 use crate::net::driver::{Driver, Ready};
 use crate::net::listeners::is_transient;
@@ -31,6 +32,17 @@ pub(crate) struct Worker<S: Service> {
 }
 
 impl<S: Service> Worker<S> {
+    pub(crate) fn new(service: S, state: State<S::User>) -> Self {
+        let mut worker = Self { service, state };
+        worker.look_at_service();
+        worker
+    }
+
+    /// The service may have changed what it wants to hear of.
+    pub(crate) fn look_at_service(&mut self) {
+        self.state.tells_of_connections = self.service.hears_of_connections();
+    }
+
     /// One turn of the loop, after the driver has polled.
     pub(crate) fn turn<D: Driver>(&mut self, driver: &mut D, sink: &Sink) {
         self.state.set_clock(driver.now(), || driver.unix_s());
@@ -148,7 +160,12 @@ impl<S: Service> Worker<S> {
                     }
                     return;
                 }
-                Some(Ok((transport, peer))) => state.open(transport, peer, driver),
+                Some(Ok(accepted)) => {
+                    if let Some((transport, peer)) = state.children.offer(accepted, &state.counters)
+                    {
+                        state.open(transport, peer, driver);
+                    }
+                }
                 Some(Err(error)) if is_transient(&error) => {}
                 Some(Err(error)) => {
                     state.counters.accept_paused.bump();
@@ -220,9 +237,13 @@ impl<U> State<U> {
             return;
         }
         let mut registered = Ok(());
+        let phase = match self.config.proxy_protocol {
+            ProxyProtocol::Off => Phase::Idle,
+            ProxyProtocol::Accepted | ProxyProtocol::Required => Phase::Proxy,
+        };
         let inserted = self.conns.insert_with(|id| {
             registered = driver.register(&mut transport, id);
-            Conn::new(transport, peer)
+            Conn::new(transport, peer, phase)
         });
         let Some(id) = inserted else {
             self.counters.connections_refused.bump();
@@ -245,6 +266,9 @@ impl<U> State<U> {
             self.config.keep_alive_timeout_ms
         };
         self.set_read_deadline(id, self.tick_in(idle_ms));
+        if self.tells_of_connections {
+            self.notices.push_back(Notice::Connection(id, true));
+        }
     }
 
     /// After a callback that was to see to the answer `id`: whether it did.

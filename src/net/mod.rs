@@ -8,6 +8,7 @@ pub(crate) mod address;
 pub(crate) mod batch;
 pub(crate) mod driver;
 pub(crate) mod epoll;
+pub(crate) mod handed;
 pub(crate) mod listener;
 pub(crate) mod listeners;
 #[cfg(feature = "testing")]

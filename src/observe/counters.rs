@@ -63,7 +63,10 @@ counters! {
     connections_open,
     /// Connections accepted.
     connections_accepted,
-    /// Connections closed at once because `connections_max` was reached.
+    /// Connections given to other loops: see [`EventLoop::add_child`](crate::EventLoop::add_child).
+    connections_handed,
+    /// Connections closed at once because `connections_max` was reached, or because they came to a
+    /// loop that has stopped.
     connections_refused,
     /// Times that accepting was paused because no file descriptor was left.
     accept_paused,
@@ -73,6 +76,9 @@ counters! {
     answers,
     /// Requests refused by the protocol: malformed, over a limit, too slow.
     protocol_errors,
+    /// Connections dropped because the PROXY head that they should begin with was malformed, absent
+    /// or too slow.
+    proxy_errors,
     /// Answers whose peer left, or was dropped, before they were complete.
     aborted,
     /// Connections closed because they were idle for too long.

@@ -14,6 +14,7 @@
 
 mod error;
 pub mod http1;
+pub mod proxy;
 pub mod uri;
 pub mod ws;
 

@@ -38,6 +38,7 @@ class Owner {
     this.kept = [];
     this.sockets = [];
     this.offers = new WeakMap();
+    this.filters = [];
     this.onError = undefined;
     this.onLog = undefined;
     this.stopped = [];
@@ -249,6 +250,11 @@ function events(owner) {
         sockets.guard(ws, close, actual, message);
       }
     },
+    connection() {
+      const count = registers[core.FIRST] === 1 ? 1 : -1;
+      const res = new responses.Connection(owner, registers[core.LOW], registers[core.HIGH], -1);
+      for (const filter of owner.filters) responses.guard(res, filter, res, count);
+    },
     log(message, peer) {
       owner.log(LEVELS[registers[core.FIRST]], message, peer);
     },
@@ -399,6 +405,37 @@ class TemplatedApp {
     return this;
   }
 
+  filter(handler) {
+    checkCallback(handler);
+    const owner = owners.get(this);
+    owner.filters.push(handler);
+    if (owner.filters.length === 1) {
+      owner.select();
+      native.appFilter();
+    }
+    return this;
+  }
+
+  getDescriptor() {
+    owners.get(this).select();
+    return native.appDescriptor();
+  }
+
+  addChildAppDescriptor(descriptor) {
+    return child(this, native.appAddChild, descriptor);
+  }
+
+  removeChildAppDescriptor(descriptor) {
+    return child(this, native.appRemoveChild, descriptor);
+  }
+
+  adoptSocket(fd) {
+    owners.get(this).select();
+    native.appAdopt(Number(fd));
+    if (registers[core.STATUS] < 0) throw new Error(`${fd} is no connected socket`);
+    return this;
+  }
+
   addServerName() {
     return this;
   }
@@ -426,6 +463,14 @@ for (const [name, method] of Object.entries(METHODS)) {
       return this;
     },
   }[name];
+}
+
+/** Adds or removes an app that is handed connections. */
+function child(app, call, descriptor) {
+  owners.get(app).select();
+  call(Number(descriptor));
+  if (registers[core.STATUS] < 0) throw new Error('this is no descriptor of an app');
+  return app;
 }
 
 function route(owner, method, pattern, handler) {

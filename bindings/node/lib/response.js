@@ -232,7 +232,7 @@ class HttpResponse {
   getRemoteAddress() {
     if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
     select(this);
-    return native.responseAddress();
+    return native.connectionAddress();
   }
 
   getRemoteAddressAsText() {
@@ -242,14 +242,14 @@ class HttpResponse {
   getRemotePort() {
     if (this[state] !== LIVE) return dead(this, 0);
     select(this);
-    native.responseAddress();
+    native.connectionAddress();
     return registers[core.FIRST];
   }
 
   getProxiedRemoteAddress() {
     if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
     select(this);
-    return native.responseProxiedAddress();
+    return native.connectionProxiedAddress();
   }
 
   getProxiedRemoteAddressAsText() {
@@ -259,8 +259,17 @@ class HttpResponse {
   getProxiedRemotePort() {
     if (this[state] !== LIVE) return dead(this, 0);
     select(this);
-    native.responseProxiedAddress();
+    native.connectionProxiedAddress();
     return registers[core.FIRST];
+  }
+}
+
+/** What a filter is given: a connection without a request. */
+class Connection extends HttpResponse {
+  close() {
+    select(this);
+    native.connectionClose();
+    return this;
   }
 }
 
@@ -385,6 +394,7 @@ function giveUp(res) {
 
 module.exports = {
   HttpResponse,
+  Connection,
   guard,
   fail,
   giveUp,

@@ -97,7 +97,7 @@ class WebSocket {
   getRemoteAddress() {
     if (!this[isOpen]) return dead(this, new ArrayBuffer(0));
     select(this);
-    return native.socketAddress();
+    return native.connectionAddress();
   }
 
   getRemoteAddressAsText() {
@@ -107,7 +107,7 @@ class WebSocket {
   getRemotePort() {
     if (!this[isOpen]) return dead(this, 0);
     select(this);
-    native.socketAddress();
+    native.connectionAddress();
     return registers[core.FIRST];
   }
 

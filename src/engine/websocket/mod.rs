@@ -14,7 +14,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::config::WebSocketConfig;
-use crate::engine::conn::Conn;
+use crate::engine::conn::{Conn, ConnectionId};
 use crate::engine::state::Grave;
 use crate::error::Misuse;
 use crate::proto::ws::{Kind, Receiver, WsError, utf8};
@@ -30,6 +30,13 @@ pub(crate) use upgrade::Upgrade;
 /// names nothing, and never another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketId(pub(crate) Id);
+
+impl SocketId {
+    /// The connection that became this socket.
+    pub fn connection(self) -> ConnectionId {
+        ConnectionId(self.0)
+    }
+}
 
 #[cfg(feature = "binding")]
 impl SocketId {
@@ -409,11 +416,6 @@ impl<U> crate::engine::State<U> {
     fn behaviour_of(&self, id: SocketId) -> Option<usize> {
         let socket = self.conns.get(id.0)?.socket.as_ref()?;
         Some(socket.behaviour as usize)
-    }
-
-    /// The address of a socket's peer.
-    pub(crate) fn peer_of(&self, id: SocketId) -> Option<std::net::SocketAddr> {
-        self.conns.get(id.0)?.peer.address()
     }
 
     /// Stops or goes on reading a socket.

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::rc::Rc;
 
-use keirin::{ById, Cx, Misuse, ResponseId, SocketId};
+use keirin::{ById, ConnectionId, Cx, Misuse, ResponseId, SocketId};
 use keirin_guard::{Refusal, Settle};
 use napi_sys as sys;
 
@@ -105,6 +105,7 @@ impl Addon {
         unsafe { sys::napi_add_async_cleanup_hook(env.0, Some(end), data, &raw mut hook) };
         let modules = [
             crate::app::FUNCTIONS,
+            crate::connection::FUNCTIONS,
             crate::response::FUNCTIONS,
             crate::request::FUNCTIONS,
             crate::websocket::FUNCTIONS,
@@ -275,6 +276,11 @@ impl<const N: usize> Call<'_, N> {
     ) -> Result<R, i32> {
         let id = SocketId::from_bits(self.addon.bits());
         self.with(|cx| operation(cx, id))
+    }
+
+    /// The connection that the registers name.
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId::from_bits(self.addon.bits())
     }
 
     /// The response that the registers name.

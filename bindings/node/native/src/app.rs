@@ -9,7 +9,7 @@ use napi_sys as sys;
 use crate::addon::{Call, Functions, register, status};
 use crate::declarative::Program;
 use crate::embed::{Embedded, Worker};
-use crate::events::Events;
+use crate::events::{Events, tell_connection};
 use crate::napi::{Env, Value};
 use crate::{options, routes};
 
@@ -21,6 +21,7 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"appRemoveRoute", remove_route),
     (c"appBehaviour", behaviour),
     (c"appUpgrades", upgrades),
+    (c"appFilter", filter),
     (c"appListen", listen),
     (c"appUnlisten", unlisten),
     (c"appStop", stop),
@@ -150,6 +151,18 @@ unsafe extern "C" fn upgrades(env: sys::napi_env, info: sys::napi_callback_info)
     change(&call, move |app, _, pattern| {
         routes::add_upgrades(app, pattern, kind, handler);
     })
+}
+
+/// Has every connection told that opens or ends.
+unsafe extern "C" fn filter(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    if let Some(app) = call.addon.app() {
+        app.change_routes(|routes| {
+            routes.on_connection(tell_connection);
+        });
+    }
+    std::ptr::null_mut()
 }
 
 /// An address, and whether others may listen there too. The address with its port is returned, or

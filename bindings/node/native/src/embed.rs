@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keirin::{App, Config, EventLoop, Level, Record, Remote, Request};
+use keirin::{App, Config, EventLoop, Level, Record, Request};
 use keirin_guard::Guarded;
 
 use crate::addon::Addon;
@@ -171,11 +171,6 @@ impl Embedded {
     /// Has log records go to JavaScript, in place of standard error.
     pub(crate) fn want_log(&self) {
         self.log.wanted.store(true, Ordering::Relaxed);
-    }
-
-    /// The way into this loop from other threads.
-    pub(crate) fn remote(&self) -> Option<Remote<Worker>> {
-        self.with(|cx| cx.remote()).ok()
     }
 
     /// Sees to whatever there is to do, when no callback runs.

@@ -3,7 +3,8 @@
 use std::ffi::CStr;
 
 use keirin::{
-    CloseCause, Closed, Cx, Message, Record, Request, ResponseId, SocketId, Subscription, WsError,
+    CloseCause, Closed, ConnectionId, Cx, Message, Record, Request, ResponseId, SocketId,
+    Subscription, WsError,
 };
 use napi_sys as sys;
 
@@ -27,11 +28,12 @@ pub(crate) enum Event {
     Pong,
     Subscription,
     Close,
+    Connection,
     Log,
     Stopped,
 }
 
-const NAMES: [&CStr; 15] = [
+const NAMES: [&CStr; 16] = [
     c"request",
     c"upgrade",
     c"aborted",
@@ -45,6 +47,7 @@ const NAMES: [&CStr; 15] = [
     c"pong",
     c"subscription",
     c"close",
+    c"connection",
     c"log",
     c"stopped",
 ];
@@ -175,6 +178,15 @@ pub(crate) fn tell_socket(
         Some(bytes) => app.events.fire_bytes(&app, event, bytes),
         None => app.events.fire(&app, event, &[]),
     });
+}
+
+/// Has it told that a connection was opened, or has ended.
+pub(crate) fn tell_connection(cx: &mut Cx<'_, Worker>, id: ConnectionId, opened: bool) {
+    let app = std::rc::Rc::clone(&cx.state().0);
+    app.addon.set_bits(id.to_bits());
+    app.addon.set_register(register::FIRST, i32::from(opened));
+    app.guarded
+        .lend(cx, || app.events.fire(&app, Event::Connection, &[]));
 }
 
 /// Has a message told.

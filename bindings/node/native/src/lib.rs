@@ -6,11 +6,12 @@
 //! called runs on the guarded core that the C interface has too (`keirin_guard`).
 //!
 //! `embed` puts a loop of keirin's into Node's, `events` calls JavaScript, `routes`, `response`,
-//! `request`, `websocket` and `app` are called by it; `addon` holds what there is once for each
+//! `request`, `websocket`, `connection` and `app` are called by it; `addon` holds what there is once for each
 //! environment.
 
 mod addon;
 mod app;
+mod connection;
 mod declarative;
 mod embed;
 mod events;

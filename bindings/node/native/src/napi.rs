@@ -43,10 +43,6 @@ impl Env {
         fill!(napi_create_double, self.0, value).unwrap_or(ptr::null_mut())
     }
 
-    pub(crate) fn boolean(self, value: bool) -> Value {
-        fill!(napi_get_boolean, self.0, value).unwrap_or(ptr::null_mut())
-    }
-
     pub(crate) fn undefined(self) -> Value {
         fill!(napi_get_undefined, self.0).unwrap_or(ptr::null_mut())
     }
@@ -149,16 +145,6 @@ impl Env {
 
     pub(crate) fn dereference(self, reference: sys::napi_ref) -> Result<Value, Failed> {
         fill!(napi_get_reference_value, self.0, reference)
-    }
-
-    /// Throws an `Error`.
-    pub(crate) fn throw(self, message: &str) {
-        let message = self.text(message);
-        let error = fill!(napi_create_error, self.0, ptr::null_mut(), message);
-        if let Ok(error) = error {
-            // SAFETY: as `Env` says.
-            unsafe { sys::napi_throw(self.0, error) };
-        }
     }
 
     /// Keeps a value of Rust's in JavaScript, until it is collected there.

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use keirin::{
     Backpressure, Compressor, Config, ConfigBuilder, Decompressor, DeflateConfig, Error,
-    WebSocketConfig,
+    ProxyProtocol, WebSocketConfig,
 };
 
 use crate::napi::{Env, Value};
@@ -77,7 +77,8 @@ fn number(env: Env, options: Value, name: &CStr) -> Option<f64> {
 /// # Errors
 /// What is wrong with which option.
 pub(crate) fn config(env: Env, options: Value) -> Result<Config, String> {
-    let mut builder = Config::builder();
+    // A program asks for the proxied address only where it expects a proxy.
+    let mut builder = Config::builder().proxy_protocol(ProxyProtocol::Accepted);
     for (name, set) in OPTIONS {
         if let Some(number) = number(env, options, name) {
             let changed = set(builder, number as u64);

@@ -4,7 +4,7 @@
 use keirin::{Ended, Handshake, ResponseId, Sent};
 use napi_sys as sys;
 
-use crate::addon::{Call, Functions, register, status};
+use crate::addon::{Call, Functions, status};
 use crate::events::{Event, tell_response};
 use crate::napi::Value;
 
@@ -25,7 +25,6 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"responseCollect", collect),
     (c"responsePause", pause),
     (c"responseResume", resume),
-    (c"responseAddress", address),
     (c"responseUpgrade", upgrade),
 ];
 
@@ -232,31 +231,6 @@ unsafe extern "C" fn resume(env: sys::napi_env, info: sys::napi_callback_info) -
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
     call.done(call.respond(|by_id, id| by_id.resume_body(id).map(|()| 0)))
-}
-
-/// The peer's address, as an ArrayBuffer of 4 or 16 bytes, or none; its port in a register.
-unsafe extern "C" fn address(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
-    // SAFETY: Node calls it so.
-    let call = unsafe { Call::<0>::new(env, info) };
-    let address = call.respond(|by_id, id| by_id.response_peer_address(id));
-    address_value(&call, address.ok().flatten())
-}
-
-/// An address for JavaScript.
-pub(crate) fn address_value<const N: usize>(
-    call: &Call<'_, N>,
-    address: Option<std::net::SocketAddr>,
-) -> Value {
-    let port = address.map_or(0, |address| address.port());
-    call.addon.set_register(register::FIRST, i32::from(port));
-    let bytes = match address.map(|address| address.ip()) {
-        Some(std::net::IpAddr::V4(ip)) => ip.octets().to_vec(),
-        Some(std::net::IpAddr::V6(ip)) => ip.octets().to_vec(),
-        None => Vec::new(),
-    };
-    call.env
-        .array_buffer(&bytes)
-        .unwrap_or(std::ptr::null_mut())
 }
 
 /// The kind of WebSocket, what the upgrade event came with, the subprotocol, and whether extensions

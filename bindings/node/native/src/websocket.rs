@@ -6,7 +6,6 @@ use napi_sys as sys;
 use crate::addon::{Call, Functions, status};
 use crate::embed::Worker;
 use crate::napi::Value;
-use crate::response::address_value;
 
 pub(crate) const FUNCTIONS: Functions = &[
     (c"socketSend", send),
@@ -15,7 +14,6 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"socketEnd", end),
     (c"socketClose", close),
     (c"socketQueued", queued),
-    (c"socketAddress", address),
     (c"socketSubscribe", subscribe),
     (c"socketUnsubscribe", unsubscribe),
     (c"socketIsSubscribed", is_subscribed),
@@ -104,13 +102,6 @@ unsafe extern "C" fn queued(env: sys::napi_env, info: sys::napi_callback_info) -
     let call = unsafe { Call::<0>::new(env, info) };
     let queued = call.socket(|cx, id| cx.by_id().socket_queued(id));
     call.env.number(queued.unwrap_or(0) as f64)
-}
-
-unsafe extern "C" fn address(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
-    // SAFETY: Node calls it so.
-    let call = unsafe { Call::<0>::new(env, info) };
-    let address = call.socket(|cx, id| Ok(cx.by_id().peer_address(id)));
-    address_value(&call, address.ok().flatten())
 }
 
 /// An operation on a topic that says yes or no.
