@@ -233,13 +233,13 @@ impl Embedded {
 unsafe extern "C" fn on_poll(handle: *mut uv::Handle, _status: c_int, _events: c_int) {
     // SAFETY: each handle was made with an app, of which it holds a count.
     let app = unsafe { uv::data::<Embedded>(handle) };
-    app.run(|event_loop| turn(event_loop));
+    app.run(turn);
 }
 
 unsafe extern "C" fn on_timer(handle: *mut uv::Handle) {
     // SAFETY: as above.
     let app = unsafe { uv::data::<Embedded>(handle) };
-    app.run(|event_loop| turn(event_loop));
+    app.run(turn);
 }
 
 fn turn(event_loop: &mut EventLoop<Worker>) {

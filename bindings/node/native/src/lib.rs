@@ -5,9 +5,9 @@
 //! both sides see (`registers`), which costs a fraction of passing them as arguments. What is
 //! called runs on the guarded core that the C interface has too (`keirin_guard`).
 //!
-//! `embed` puts a loop of keirin's into Node's, `events` calls JavaScript, `routes`, `response`,
-//! `request`, `websocket`, `connection` and `app` are called by it; `addon` holds what there is once for each
-//! environment.
+//! `embed` puts a loop of keirin's into Node's, `events` calls JavaScript; `app`, `request`,
+//! `response`, `websocket` and `connection` are called by it; `addon` holds what there is once for
+//! each environment.
 
 mod addon;
 mod app;
