@@ -88,6 +88,8 @@ export interface HttpResponse {
   writeStatus(status: RecognizedString): this;
   /** Adds a header. `Content-Length`, `Transfer-Encoding` and `Date` are written by themselves. */
   writeHeader(key: RecognizedString, value: RecognizedString): this;
+  /** Begins a chunked answer: the head can be sent, and content follows by `write`. */
+  beginWrite(): this;
   /**
    * Sends a piece of content whose length is not known before, which makes the answer a chunked
    * one. An empty piece does nothing.
@@ -633,5 +635,11 @@ export function lock(): void;
 /** Gives the lock back. */
 export function unlock(): void;
 
+/** Does nothing. It is there for programs that call it. */
+export function setTimeout(...values: unknown[]): void;
+/** Does nothing. It is there for programs that call it. */
+export function clearTimeout(...values: unknown[]): void;
+/** Does nothing. It is there for programs that call it. */
+export function arm(...values: unknown[]): void;
 /** Does nothing. It is there for programs that call it. */
 export function _cfg(key: RecognizedString): void;

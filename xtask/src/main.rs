@@ -14,6 +14,7 @@ mod fuzz;
 mod header;
 mod icount;
 mod install;
+mod node;
 mod prepare;
 mod shell;
 mod test;
@@ -39,7 +40,8 @@ usage: cargo xtask COMMAND
   install --prefix DIR [--libdir DIR] [--destdir DIR]
                             build the C library and install it with headers and packages
   symbols [--check]         write ffi/symbols.txt; both compare it with libraries and header
-  consumers                 build and run programs that use the installed library";
+  consumers                 build and run programs that use the installed library
+  node                      build the Node addon and run its tests";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         ["symbols"] => install::run_symbols(false),
         ["symbols", "--check"] => install::run_symbols(true),
         ["consumers"] => install::test_consumers(),
+        ["node"] => node::test(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

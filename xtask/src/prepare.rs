@@ -72,6 +72,16 @@ const TOOLS: &[Tool] = &[
         required: true,
     },
     Tool {
+        names: &["node"],
+        package: "nodejs",
+        required: true,
+    },
+    Tool {
+        names: &["npm"],
+        package: "npm",
+        required: true,
+    },
+    Tool {
         names: &["wrk"],
         package: "wrk",
         required: true,

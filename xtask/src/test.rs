@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Result, cargo};
-use crate::{autobahn, fuzz, header, install, prepare, tidy};
+use crate::{autobahn, fuzz, header, install, node, prepare, tidy};
 
 /// How much to test.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     ("header", header::check),
     ("consumers", install::test_consumers),
     ("tests", tests),
+    ("node", node::test),
     ("fuzz seeds", fuzz::replay_all),
 ];
 

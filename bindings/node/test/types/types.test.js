@@ -1,8 +1,8 @@
 'use strict';
 
 // Programs are compiled against index.d.ts, and have to compile; what must not compile is marked in
-// keirin/misuse.ts. Those in shared/ are programs for uWebSockets.js, and compile with its own types
-// as well, or else they would show nothing.
+// keirin/misuse.ts. Those in shared/ are programs for uWebSockets.js, and compile with its own
+// types as well, or else they would show nothing.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');

@@ -3,13 +3,6 @@
 import * as keirin from 'keirin';
 import * as theirs from '@uwsjs/core';
 
-// It is in their types only: no binary of uWebSockets.js has it.
-declare module 'keirin' {
-  interface HttpResponse {
-    beginWrite(): HttpResponse;
-  }
-}
-
 type Functions = Pick<
   typeof theirs,
   'App' | 'SSLApp' | 'getParts' | 'us_listen_socket_close' | 'us_socket_local_port'
