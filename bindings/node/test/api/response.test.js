@@ -208,6 +208,26 @@ own('each write is a complete chunk at once', async (t) => {
   assert.equal((await client.chunk()).length, 0);
 });
 
+own('beginWrite sends the head at once, and the body follows in chunks', async (t) => {
+  let response;
+  const { port } = serve(t, (app) => {
+    app.get('/', (res) => {
+      response = res;
+      res.onAborted(() => {});
+      assert.equal(res.writeHeader('a', 'b').beginWrite(), res);
+    });
+  });
+  const client = await connect(t, port);
+  client.write(request('GET', '/'));
+  const head = await client.head();
+  assert.equal(head.header('a'), 'b');
+  assert.equal(head.header('transfer-encoding'), 'chunked');
+  response.write('first');
+  assert.equal((await client.chunk()).toString(), 'first');
+  response.end();
+  assert.equal((await client.chunk()).length, 0);
+});
+
 both('getWriteOffset counts the bytes of the body', async (t) => {
   const offsets = [];
   await answered(t, (res) => {

@@ -167,7 +167,7 @@ own('pings and pongs are detached after their callback', async (t) => {
   assert.deepEqual([kept[0].byteLength, kept[2].byteLength], [0, 0]);
 });
 
-both('addresses of the client', async (t) => {
+own('addresses of the client at any time', async (t) => {
   const { client, ws } = await pair(t);
   const hex = Buffer.from(ws.getRemoteAddress()).toString('hex');
   assert.equal(hex, '00000000000000000000ffff7f000001');
