@@ -2,10 +2,11 @@
 
 // Runs test files, each in a process of its own, and fails those that do not end by themselves.
 //
-//   node run.js [--node PATH]... [--inspect] [--jobs N] [FOLDER | FILE]...
+//   node run.js [--node PATH]... [--nodes] [--inspect] [--jobs N] [FOLDER | FILE]...
 //
-// `--node` runs them with another Node, and may be repeated. `--inspect` runs them with the
-// inspector on. Without a folder or file everything in api/ and guard/ is run.
+// `--node` runs them with another Node, and may be repeated; `--nodes` runs them with all that are
+// installed in nodes/. `--inspect` runs them with the inspector on. Without a folder or file
+// everything in api/ and guard/ is run.
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
@@ -19,6 +20,8 @@ function parse(parameters) {
     const parameter = parameters[at];
     if (parameter === '--node') {
       options.nodes.push(parameters[++at]);
+    } else if (parameter === '--nodes') {
+      options.nodes.push(...installedNodes());
     } else if (parameter === '--inspect') {
       options.flags.push('--inspect=0');
     } else if (parameter === '--jobs') {
@@ -38,7 +41,18 @@ function parse(parameters) {
   return options;
 }
 
-function files(target) {
+function installedNodes() {
+  const folder = path.join(__dirname, 'nodes', 'node_modules');
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  const nodes = names.filter((name) => /^node-\d+$/.test(name));
+  if (nodes.length === 0) {
+    throw new Error('no Node is installed: npm ci --ignore-scripts --prefix nodes');
+  }
+  return nodes.map((name) => path.join(folder, name, 'bin', 'node'));
+}
+
+function files(name) {
+  const target = fs.existsSync(name) ? name : path.join(__dirname, name);
   if (fs.statSync(target).isFile()) {
     return [target];
   }

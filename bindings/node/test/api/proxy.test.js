@@ -104,7 +104,8 @@ own('a header in pieces', async (t) => {
 });
 
 own('a header with extensions of a load balancer', async (t) => {
-  const payload = Buffer.concat([V4.subarray(16), Buffer.from('ea0017', 'hex'), Buffer.alloc(23, 1)]);
+  const extension = Buffer.concat([Buffer.from('ea0017', 'hex'), Buffer.alloc(23, 1)]);
+  const payload = Buffer.concat([V4.subarray(16), extension]);
   assert.equal((await seen(t, header({ family: 0x11, payload }))).text, '192.0.2.1');
 });
 

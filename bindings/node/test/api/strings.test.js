@@ -31,7 +31,8 @@ for (const View of VIEWS) {
 STRINGS['an ArrayBuffer'] = filled(new Uint8Array(16)).buffer;
 STRINGS['a SharedArrayBuffer'] = filled(new Uint8Array(new SharedArrayBuffer(16))).buffer;
 STRINGS['a Buffer'] = Buffer.from(BYTES);
-STRINGS['a DataView'] = new DataView(filled(new Uint8Array(new ArrayBuffer(32), 4, 16)).buffer, 4, 16);
+STRINGS['a DataView'] =
+  new DataView(filled(new Uint8Array(new ArrayBuffer(32), 4, 16)).buffer, 4, 16);
 
 both('every kind of string in a response, a header and a message', async (t) => {
   let given;

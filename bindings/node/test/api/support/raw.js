@@ -85,7 +85,10 @@ class Raw {
       }
       if (this.isEnded) {
         const rest = JSON.stringify(this.received.toString('latin1').slice(0, 300));
-        throw new Error(`connection ended before ${what}; left: ${rest} (${this.error})`);
+        throw Object.assign(
+          new Error(`connection ended before ${what}; left: ${rest} (${this.error})`),
+          { code: 'ENDED' },
+        );
       }
       await new Promise((resolve) => this.waiting.push(resolve));
     }

@@ -10,23 +10,15 @@ function deferred() {
   return result;
 }
 
-/** Resolves when `condition` holds; what looks at it is the event loop's every turn. */
-function until(condition) {
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      try {
-        const value = condition();
-        if (value) {
-          resolve(value);
-        } else {
-          setTimeout(look, 1);
-        }
-      } catch (error) {
-        reject(error);
-      }
-    };
-    look();
-  });
+/** Resolves with what `condition` gives, or its promise, as soon as that is true. */
+async function until(condition) {
+  for (;;) {
+    const value = await condition();
+    if (value) {
+      return value;
+    }
+    await sleep(1);
+  }
 }
 
 function sleep(ms) {

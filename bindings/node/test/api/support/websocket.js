@@ -130,7 +130,9 @@ async function takeFrame(client) {
     length = Number((await client.take(8)).readBigUInt64BE());
   }
   const data = Buffer.from(await client.take(length));
-  return { fin: first >= 128, rsv: (first >> 4) & 7, opcode: first & 15, masked: second >= 128, data };
+  return {
+    fin: first >= 128, rsv: (first >> 4) & 7, opcode: first & 15, masked: second >= 128, data,
+  };
 }
 
 module.exports = { Client, dial, open, KEY, ACCEPT, HANDSHAKE, frame, takeFrame };
