@@ -21,8 +21,13 @@ const MALFORMED = {
   'a NUL in a value': `GET / HTTP/1.1\r\n${HOST}a: b\0c\r\n\r\n`,
 };
 
+// What the peer refuses too, if not always before a handler has run.
+const REFUSED_BY_BOTH = ['no host', 'two hosts', 'a header without a name',
+  'a space before the colon', 'a NUL in a value'];
+
 for (const [name, bytes] of Object.entries(MALFORMED)) {
-  both(`${name} is refused before any handler`, async (t) => {
+  const run = REFUSED_BY_BOTH.includes(name) ? both : own;
+  run(`${name} is refused before any handler`, async (t) => {
     const { port } = serve(t, (app) => app.any('/*', () => assert.fail('a handler was called')));
     const client = await connect(t, port);
     client.write(bytes);
@@ -41,7 +46,7 @@ own('a length that is none is refused before any handler', async (t) => {
   }
 });
 
-both('what follows a refused request is not answered', async (t) => {
+own('what follows a refused request is not answered', async (t) => {
   const { port } = serve(t, (app) => app.get('/', (res) => res.end('well')));
   const client = await connect(t, port);
   client.write(`nonsense\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`);
