@@ -46,10 +46,8 @@ function refusesByName(name, value) {
 for (const [name, { valid, invalid }] of Object.entries(RANGES)) {
   own(`${name} is checked on both sides`, async (t) => {
     for (const value of valid) {
-      // What is above the default head needs a head that is as long.
-      const { port } = serve(t, (app) => app.get('/', (res) => res.end('well')),
-        { [name]: value, ...(name === 'headerCountMax' ? {} : { headerCountMax: 100 }) });
-      if (name !== 'targetBytesMax' && !name.endsWith('Ms')) {
+      const { port } = serve(t, (app) => app.get('/', (res) => res.end('well')), { [name]: value });
+      if (!name.endsWith('Ms')) {
         assert.equal((await fetch(t, port, '/')).text, 'well', `${name}: ${value}`);
       }
     }

@@ -146,6 +146,7 @@ own('counters are numbers, and count', async (t) => {
     app.get('/', (res) => res.end());
     app.ws('/ws', { message: (ws, message) => ws.send(message) });
   });
+  await until(() => app.counters().connectionsOpen === 0);
   const before = app.counters();
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isSafeInteger(value) && value >= 0, name);

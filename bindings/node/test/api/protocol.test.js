@@ -22,8 +22,8 @@ const MALFORMED = {
 };
 
 // What the peer refuses too, if not always before a handler has run.
-const REFUSED_BY_BOTH = ['no host', 'two hosts', 'a header without a name',
-  'a space before the colon', 'a NUL in a value'];
+const REFUSED_BY_BOTH = ['no host', 'two hosts', 'a space before the colon',
+  'a NUL in a value'];
 
 for (const [name, bytes] of Object.entries(MALFORMED)) {
   const run = REFUSED_BY_BOTH.includes(name) ? both : own;

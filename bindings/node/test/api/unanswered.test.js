@@ -25,7 +25,7 @@ const WITHOUT_ANSWER = {
   'has corked nothing': (res) => {
     res.cork(() => {});
   },
-  'has read the body\'s address': (res) => {
+  'has asked for the address': (res) => {
     res.getRemoteAddress();
   },
 };

@@ -32,7 +32,7 @@ function child(t) {
   return new Promise((resolve, reject) => {
     const worker = new Worker(CHILD, { eval: true });
     // The peer does not survive the end of a thread that has connections.
-    t.after(() => isKeirin ? worker.terminate() : worker.unref());
+    t.after(() => isKeirin ? worker.terminate() : worker.postMessage('close'));
     worker.once('error', reject);
     worker.once('message', (descriptor) => resolve({ worker, descriptor }));
   });
