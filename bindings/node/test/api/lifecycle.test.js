@@ -240,7 +240,7 @@ own('without onLog warnings go to stderr, one line each', () => {
       });
     });
   `;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', source], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...process.execArgv, '-e', source], {
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);

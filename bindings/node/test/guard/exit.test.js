@@ -21,7 +21,7 @@ class Program {
         return token;
       };
     `;
-    this.child = spawn(process.execPath, ['-e', prelude + source], {
+    this.child = spawn(process.execPath, [...process.execArgv, '-e', prelude + source], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => this.child.kill('SIGKILL'));

@@ -23,7 +23,7 @@ class Server {
   constructor(t, strict) {
     const file = path.join(__dirname, 'misbehaving-server.js');
     this.child = fork(file, strict ? ['strict'] : [], {
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'], execArgv: [],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.errors = '';
     this.child.stderr.on('data', (data) => {
