@@ -240,9 +240,8 @@ own('without onLog warnings go to stderr, one line each', () => {
       });
     });
   `;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...process.execArgv, '-e', source], {
-    encoding: 'utf8',
-  });
+  const parameters = [...process.execArgv, '-e', source];
+  const { status, stdout, stderr } = spawnSync(process.execPath, parameters, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.equal(stdout.trim(), '500');
   const lines = stderr.split('\n').filter((line) => line.includes('/the/path'));
