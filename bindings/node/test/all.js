@@ -5,7 +5,7 @@
 
 const { spawnSync } = require('node:child_process');
 
-const NAMES = ['types', 'api', 'guard', 'programs', 'package', 'nodes'];
+const NAMES = ['types', 'api', 'guard', 'inspect', 'programs', 'package', 'nodes'];
 const ORDER = NAMES.map((name) => `test:${name}`);
 
 const present = Object.keys(require('./package.json').scripts);
