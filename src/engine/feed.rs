@@ -271,6 +271,7 @@ impl<U> State<U> {
         };
         match conn.phase {
             Phase::Exchange if conn.owes_answer() && conn.body.is_done() && half_close => {}
+            Phase::Exchange if conn.owes_answer() && half_close => self.abandon(id),
             Phase::Exchange if conn.owes_answer() => self.close(id),
             Phase::Proxy | Phase::Idle | Phase::Head | Phase::Exchange | Phase::Closing => {
                 self.end_connection(id);
@@ -279,6 +280,18 @@ impl<U> State<U> {
             Phase::Linger => self.close(id),
             Phase::Ending | Phase::Closed => {}
         }
+    }
+
+    /// The request has not come whole, so that its answer cannot be given. Those to earlier ones
+    /// may still wait for their peer, who reads.
+    fn abandon(&mut self, id: Id) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.out.rollback();
+        }
+        self.counters.aborted.bump();
+        self.record_abort(id);
+        self.drop_later(id, true);
+        self.end_connection(id);
     }
 
     /// Input is not wanted now, so the end of it cannot be read; but it was announced.

@@ -2,7 +2,9 @@
 
 use keirin::{Config, Misuse};
 
-use crate::support::{ask, finish, get, hold, ok, post, send, start, take_log, text};
+use crate::support::{
+    ask, chunked, finish, get, hold, ok, post, send, start, take_log, text, without_dates,
+};
 
 #[test]
 fn a_reset_calls_every_abort_handler_once_and_in_order() {
@@ -56,6 +58,46 @@ fn a_peer_that_has_closed_its_side_counts_as_gone() {
         (take_log(&mut sim), sim.counts().aborted),
         (vec!["aborted".to_owned()], 2)
     );
+}
+
+#[test]
+fn with_half_close_a_request_that_is_cut_off_takes_no_earlier_answer_with_it() {
+    let begun = chunked("/body");
+    for cut_off in [
+        post("/body", 5) + "only",
+        begun.clone(),
+        begun + "4\r\nonly\r\n",
+    ] {
+        for (window, config) in [
+            (usize::MAX, Config::builder()),
+            (30, Config::builder()),
+            (30, Config::builder().access_log(true)),
+        ] {
+            let mut sim = start(config.half_close(true), |app| {
+                app.post("/body", |mut res, _| {
+                    res.header("X-Open", b"it is not sent");
+                    res.on_aborted(|cx| cx.state_mut().log.push("aborted".to_owned()));
+                    res.collect_body(100, |res, _| res.end(b"never"))
+                });
+            });
+            let client = sim.connect();
+            sim.set_window(client, window);
+            sim.run_until_idle();
+            sim.send(client, (get("/a") + &get("/b") + &cut_off).as_bytes());
+            sim.finish(client);
+            let mut received = Vec::new();
+            for _ in 0..100 {
+                sim.run_until_idle();
+                sim.check();
+                received.extend(sim.received(client));
+            }
+            let received = without_dates(str::from_utf8(&received).expect("ASCII"));
+            assert_eq!(received, ok("a") + &ok("b"), "{cut_off:?} {window}");
+            assert!(sim.is_freed(client));
+            assert_eq!(take_log(&mut sim), ["aborted"]);
+            assert_eq!((sim.counts().aborted, sim.counts().answers), (1, 2));
+        }
+    }
 }
 
 #[test]

@@ -75,13 +75,13 @@ pub(crate) fn send(sim: &mut Worker, client: Client, text: impl AsRef<[u8]>) {
 pub(crate) fn text(sim: &mut Worker, client: Client) -> String {
     let received = String::from_utf8(sim.received(client)).expect("the tests send ASCII");
     sim.run_until_idle();
-    let mut text = String::new();
-    for line in received.split_inclusive("\r\n") {
-        if !line.starts_with("Date: ") {
-            text.push_str(line);
-        }
-    }
-    text
+    without_dates(&received)
+}
+
+/// Answers without their `Date` lines.
+pub(crate) fn without_dates(received: &str) -> String {
+    let lines = received.split_inclusive("\r\n");
+    lines.filter(|line| !line.starts_with("Date: ")).collect()
 }
 
 /// Sends a request and returns the answer without its `Date`.
