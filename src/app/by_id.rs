@@ -100,6 +100,19 @@ impl<U: 'static> ById<'_, U> {
         self.state.set_status(id, status)
     }
 
+    /// Sets the status code with a reason phrase of the caller's (RFC 9112 section 4).
+    ///
+    /// # Errors
+    /// As [`status`](Self::status), also for a phrase that cannot be sent.
+    pub fn status_and_reason(
+        &mut self,
+        id: ResponseId,
+        status: u16,
+        reason: &[u8],
+    ) -> Result<(), Misuse> {
+        self.state.set_status_and_reason(id, status, reason)
+    }
+
     /// Adds a header; refused, it leaves the answer as it was.
     ///
     /// # Errors
@@ -307,6 +320,12 @@ impl<U: 'static> ById<'_, U> {
         compress: bool,
     ) -> Result<Sent, Misuse> {
         self.state.send(id, message, compress)
+    }
+
+    /// Sends a Close frame without a code (RFC 6455 section 7.1.5: the peer sees 1005), else as
+    /// [`Socket::end`](super::Socket::end).
+    pub fn end_without_code(&mut self, id: SocketId) -> Result<(), Misuse> {
+        self.state.end_without_code(id)
     }
 
     /// Sends a prepared message.

@@ -114,6 +114,12 @@ impl<'a, U: 'static> Cx<'a, U> {
         self.state.drop_connection(id)
     }
 
+    /// Drops every connection and closes every listener of this worker, at once: answers that are
+    /// owed are aborted, WebSockets end without a Close frame. It may listen again.
+    pub fn close_all(&mut self) {
+        self.state.drop_all();
+    }
+
     /// Has this worker listen on an address: see [`EventLoop::listen`](super::EventLoop::listen).
     ///
     /// # Errors

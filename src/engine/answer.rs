@@ -7,7 +7,7 @@ use super::state::{Callback, Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
 use crate::proto::ProtocolError;
-use crate::proto::http1::encode;
+use crate::proto::http1::{encode, is_field_value};
 use crate::util::slab::Id;
 
 /// What became of written bytes.
@@ -44,13 +44,41 @@ impl<U> State<U> {
             return Err(self.misuse(Misuse::Status));
         }
         if conn.stage == Stage::Head {
-            let (mut old, mut new) = (Vec::new(), Vec::new());
-            encode::status_line(&mut old, conn.exchange.status);
-            encode::status_line(&mut new, status);
-            conn.out.replace_open_front(old.len(), &new);
+            let mut line = Vec::new();
+            encode::status_line(&mut line, status);
+            conn.out.replace_open_line(&line);
         }
         conn.exchange.status = status;
         conn.exchange.plain = false;
+        Ok(())
+    }
+
+    /// The same with a reason phrase of the handler's, which has to be a field value
+    /// (RFC 9112 section 4).
+    #[cfg(feature = "binding")]
+    pub(crate) fn set_status_and_reason(
+        &mut self,
+        id: ResponseId,
+        status: u16,
+        reason: &[u8],
+    ) -> Result<(), Misuse> {
+        if !is_field_value(reason) {
+            return Err(self.misuse(Misuse::Status));
+        }
+        self.set_status(id, status)?;
+        let Self { conns, spare, .. } = self;
+        if let Some(conn) = conns.get_mut(id.conn) {
+            Self::open_head(conn, spare);
+            let line = [
+                b"HTTP/1.1 ",
+                status.to_string().as_bytes(),
+                b" ",
+                reason,
+                b"\r\n",
+            ]
+            .concat();
+            conn.out.replace_open_line(&line);
+        }
         Ok(())
     }
 
@@ -280,7 +308,9 @@ impl<U> State<U> {
 
     /// No request after this one.
     pub(crate) fn close_after(&mut self, id: ResponseId) -> Result<(), Misuse> {
-        self.answering(id)?.exchange.keep_alive = false;
+        let exchange = &mut self.answering(id)?.exchange;
+        exchange.keep_alive = false;
+        exchange.plain = false;
         Ok(())
     }
 
@@ -406,6 +436,7 @@ impl<U> State<U> {
     #[cfg(feature = "binding")]
     pub(crate) fn fail_answer(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.answering(id)?;
+        self.counters.misuse_unanswered.bump();
         self.answer_failed(id);
         Ok(())
     }

@@ -306,6 +306,17 @@ impl<U> State<U> {
         Ok(())
     }
 
+    /// Closes every listener and every connection.
+    pub(crate) fn drop_all(&mut self) {
+        self.listeners.close_all();
+        self.refuse_arrivals();
+        let open: Vec<Id> = self.conns.ids().collect();
+        for id in open {
+            self.lose(id, CloseCause::Dropped);
+            self.close(id);
+        }
+    }
+
     /// Closes the connection in `settle`. Whoever waits for its answer is told there.
     pub(super) fn close(&mut self, id: Id) {
         let Some(conn) = self.conns.get_mut(id) else {

@@ -120,11 +120,13 @@ impl OutBuf {
         }
     }
 
-    /// Replaces the first `len` bytes of the open part.
-    pub(crate) fn replace_open_front(&mut self, len: usize, with: &[u8]) {
+    /// Replaces the first line of the open part, its end included.
+    pub(crate) fn replace_open_line(&mut self, with: &[u8]) {
         let queue = self.queue();
         if let Some(at) = queue.open_at {
-            queue.bytes.splice(at..at + len, with.iter().copied());
+            let line = queue.bytes[at..].iter().position(|&byte| byte == b'\n');
+            let end = line.map_or(queue.bytes.len(), |line| at + line + 1);
+            queue.bytes.splice(at..end, with.iter().copied());
         }
     }
 

@@ -3,6 +3,7 @@
 const core = require('./core.js');
 const { native, registers, recognized, text, checkCallback, checkCount } = core;
 const { HttpRequest, release, isYielded } = require('./request.js');
+const { cached } = require('./cache.js');
 const responses = require('./response.js');
 const sockets = require('./websocket.js');
 const { appOptions, webSocketOptions } = require('./options.js');
@@ -20,6 +21,8 @@ const ABNORMAL = {
   7: [1000, 'please reconnect'],
   8: [1006, ''],
   9: [1006, 'WebSocket timed out from inactivity'],
+  12: [1006, 'Received invalid UTF-8'],
+  13: [1006, 'Received invalid close payload'],
 };
 
 const LEVELS = ['access', 'info', 'warn', 'error'];
@@ -31,7 +34,6 @@ class Owner {
   constructor(app, options) {
     this.app = app;
     this.isStrict = Boolean(options.strict);
-    this.isClosed = false;
     this.handlers = [];
     this.kinds = [];
     /** By the place of their connection: answers that were kept, and WebSockets. */
@@ -39,6 +41,7 @@ class Owner {
     this.sockets = [];
     this.offers = new WeakMap();
     this.filters = [];
+    this.listeners = new Set();
     this.onError = undefined;
     this.onLog = undefined;
     this.stopped = [];
@@ -51,6 +54,12 @@ class Owner {
 
   select() {
     registers[core.APP] = this.number;
+  }
+
+  /** Nothing listens any more. */
+  forgetListeners() {
+    for (const token of this.listeners) token.isOpen = false;
+    this.listeners.clear();
   }
 
   keep(index, res) {
@@ -162,15 +171,19 @@ function handle(owner, run) {
   }
   if (responses.isLive(res)) {
     if (isYielded(req)) responses.pass(res);
-    else if (!responses.isKept(res)) responses.abandon(res);
+    else if (!responses.isKept(res)) leave(owner, res, req);
   }
   release(req, false);
 }
 
 /** An asynchronous handler is done: somebody has to be left who answers. */
 function settle(owner, res, req) {
-  if (!responses.isLive(res) || responses.isAwaited(res)) return;
-  owner.log('error', `a handler${nameOf(req)} has ended without an answer`);
+  if (responses.isLive(res) && !responses.isAwaited(res)) leave(owner, res, req);
+}
+
+/** Nobody is there who would answer. */
+function leave(owner, res, req) {
+  owner.warn(`a handler${nameOf(req)} has neither answered nor said that it will: answered 500`);
   responses.giveUp(res);
 }
 
@@ -238,8 +251,7 @@ function events(owner) {
       const ws = owner.socket();
       if (ws === undefined) return;
       const cause = registers[core.SECOND];
-      const isForced = owner.isClosed && cause === 10;
-      const [code, said] = isForced ? [1006, ''] : (ABNORMAL[cause] ?? []);
+      const [code, said] = ABNORMAL[cause] ?? [];
       const index = registers[core.LOW] & core.INDEX_MASK;
       const actual = code ?? registers[core.FIRST];
       sockets.seal(ws);
@@ -329,6 +341,9 @@ class TemplatedApp {
     checkCallback(callback);
     const host = typeof values[0] === 'number' ? '' : text(values.shift());
     const [port, options] = values;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new RangeError(`${port} is no port`);
+    }
     const shared = (Number(options ?? 0) & 1) === 0;
     const addresses = host === '' ? [`[::]:${port}`, `0.0.0.0:${port}`] : [`${bracketed(host)}:${port}`];
     callback(listenOn(owners.get(this), addresses, shared));
@@ -336,6 +351,7 @@ class TemplatedApp {
   }
 
   listen_unix(callback, path) {
+    checkCount(arguments.length, 2);
     checkCallback(callback);
     callback(listenOn(owners.get(this), [`unix:${text(path)}`], false));
     return this;
@@ -363,11 +379,9 @@ class TemplatedApp {
 
   close() {
     const owner = owners.get(this);
-    owner.isClosed = true;
-    if (!owner.isStopped) {
-      owner.select();
-      native.appStop(0);
-    }
+    owner.select();
+    native.appClose();
+    owner.forgetListeners();
     return this;
   }
 
@@ -378,6 +392,7 @@ class TemplatedApp {
       throw new RangeError('grace has to be a number of milliseconds');
     }
     if (owner.isStopped) return Promise.resolve();
+    owner.forgetListeners();
     return new Promise((resolve) => {
       owner.stopped.push(resolve);
       owner.select();
@@ -455,11 +470,15 @@ class TemplatedApp {
   }
 }
 
+Object.defineProperty(TemplatedApp, 'name', { value: 'uWS.App' });
+
 for (const [name, method] of Object.entries(METHODS)) {
   TemplatedApp.prototype[name] = {
-    [name](pattern, handler) {
-      checkCount(arguments.length, 2);
-      route(owners.get(this), method, pattern, handler);
+    [name](pattern, handler, expiry) {
+      const owner = owners.get(this);
+      const failed = (error, req) => owner.failed(error, undefined, req);
+      const answers = expiry === undefined ? handler : cached(handler, expiry, failed);
+      route(owner, method, pattern, answers);
       return this;
     },
   }[name];
@@ -469,7 +488,7 @@ for (const [name, method] of Object.entries(METHODS)) {
 function child(app, call, descriptor) {
   owners.get(app).select();
   call(Number(descriptor));
-  if (registers[core.STATUS] < 0) throw new Error('this is no descriptor of an app');
+  if (registers[core.STATUS] < 0) throw new TypeError('this is no descriptor of an app');
   return app;
 }
 
@@ -509,7 +528,11 @@ function listenOn(owner, addresses, shared) {
   for (const address of addresses) {
     owner.select();
     const bound = native.appListen(address, shared);
-    if (bound !== undefined) return new ListenSocket(owner, bound, registers[core.FIRST]);
+    if (bound !== undefined) {
+      const token = new ListenSocket(owner, bound, registers[core.FIRST]);
+      owner.listeners.add(token);
+      return token;
+    }
   }
   return false;
 }
@@ -522,6 +545,7 @@ function us_listen_socket_close(token) {
   checkToken(token);
   if (token.isOpen) {
     token.isOpen = false;
+    token.owner.listeners.delete(token);
     token.owner.select();
     native.appUnlisten(token.address);
   }
@@ -529,7 +553,7 @@ function us_listen_socket_close(token) {
 
 function us_socket_local_port(token) {
   checkToken(token);
-  return token.port;
+  return token.isOpen ? token.port : -1;
 }
 
 /** With `new` or without, as in uWebSockets.js. */

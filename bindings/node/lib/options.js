@@ -1,6 +1,6 @@
 'use strict';
 
-const { windows } = require('./compression.js');
+const { CONSTANTS, windows } = require('./compression.js');
 
 /** Settings of the engine that are numbers, in the unit that their name ends with. */
 const NUMBERS = [
@@ -22,6 +22,9 @@ const NUMBERS = [
   'answerTimeoutMs',
   'writeStallTimeoutMs',
   'lingerTimeoutMs',
+  'inboxCapacity',
+  'stopCloseCode',
+  'stopSpreadMs',
 ];
 
 /** Those that are on or off. */
@@ -42,6 +45,13 @@ function appOptions(options) {
   for (const name of FLAGS) {
     if (options[name] !== undefined) checked[name] = Number(flag(name, options[name]));
   }
+  if (options.strict !== undefined) flag('strict', options.strict);
+  if (options.serverHeader !== undefined) {
+    if (typeof options.serverHeader !== 'string') {
+      throw new TypeError('serverHeader has to be a string');
+    }
+    checked.serverHeader = options.serverHeader;
+  }
   return checked;
 }
 
@@ -52,7 +62,7 @@ function webSocketOptions(behavior) {
   const idleTimeoutMs = milliseconds(option('idleTimeout', seconds, 120), 1000);
   const pings = option('sendPingsAutomatically', flag, true);
   const backpressure = option('maxBackpressure', integer, 64 * 1024);
-  const compression = option('compression', integer, 0);
+  const compression = option('compression', compressOptions, 0);
   const policy = option('closeOnBackpressureLimit', flag, false) ? 1 : 0;
   return {
     maxPayloadLength: option('maxPayloadLength', integer, 16 * 1024),
@@ -75,6 +85,16 @@ function milliseconds(value, factor) {
   return Math.min(Math.ceil(value * factor), 0xffff_ffff);
 }
 
+function compressOptions(name, value) {
+  integer(name, value);
+  const [compressor, decompressor] = [value & 0xff, value & ~0xff];
+  const known = Object.values(CONSTANTS);
+  if (!known.includes(compressor) || !known.includes(decompressor)) {
+    throw new RangeError(`${name} has to be made of the constants for it`);
+  }
+  return value;
+}
+
 function integer(name, value) {
   if (typeof value !== 'number') throw new TypeError(`${name} has to be a number`);
   if (!Number.isSafeInteger(value) || value < 0) {
@@ -90,11 +110,8 @@ function seconds(name, value) {
 }
 
 function flag(name, value) {
-  // Programs pass 0 and 1 too.
-  if (typeof value !== 'boolean' && value !== 0 && value !== 1) {
-    throw new TypeError(`${name} has to be true or false`);
-  }
-  return Boolean(value);
+  if (typeof value !== 'boolean') throw new TypeError(`${name} has to be true or false`);
+  return value;
 }
 
 module.exports = { appOptions, webSocketOptions };

@@ -111,6 +111,7 @@ class HttpRequest {
   }
 
   getQuery(key) {
+    const name = arguments.length === 1 ? text(key) : undefined;
     let query;
     if (this[live]) {
       registers[APP] = this[number];
@@ -118,8 +119,8 @@ class HttpRequest {
     } else {
       query = copied(this).query;
     }
-    if (arguments.length !== 1) return query;
-    return query === undefined ? undefined : queryParameter(query, text(key));
+    if (name === undefined) return query;
+    return query === undefined ? undefined : queryParameter(query, name);
   }
 
   forEach(callback) {
@@ -136,6 +137,8 @@ class HttpRequest {
     return this;
   }
 }
+
+Object.defineProperty(HttpRequest, 'name', { value: 'uWS.HttpRequest' });
 
 /** The whole head, from the binary while the handler runs. */
 function copied(req) {

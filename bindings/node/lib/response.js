@@ -60,8 +60,9 @@ class HttpResponse {
     const own = ensure(this);
     // The first one counts; an upgrade has its own.
     if (own.hasStatus || line.startsWith('101')) return this;
+    const [, code, reason] = /^(\d{3})(?: (.*))?$/s.exec(line) ?? [];
     select(this);
-    native.responseStatus(/^\d{3}(?: |$)/.test(line) ? Number(line.slice(0, 3)) : 0);
+    native.responseStatus(code === undefined ? 0 : Number(code), reason);
     if (registers[core.STATUS] === core.REFUSED_STATUS) {
       throw new RangeError(`${JSON.stringify(line)} is no status that can be sent`);
     }
@@ -78,6 +79,13 @@ class HttpResponse {
     if (registers[core.STATUS] === core.REFUSED_HEADER && !isFraming(name)) {
       throw new TypeError(`the header ${JSON.stringify(name)} cannot be sent with this value`);
     }
+    return this;
+  }
+
+  beginWrite() {
+    if (this[state] !== LIVE) return dead(this, this);
+    select(this);
+    native.responseWrite('');
     return this;
   }
 
@@ -149,7 +157,10 @@ class HttpResponse {
 
   onAborted(handler) {
     checkCallback(handler);
-    if (this[state] === ABORTED) queueMicrotask(() => guard(this, handler));
+    if (this[state] === ABORTED) {
+      queueMicrotask(() => guard(this, handler));
+      return this;
+    }
     if (this[state] !== LIVE) return dead(this, this);
     await_(this).aborted.push(handler);
     return this;
@@ -175,12 +186,14 @@ class HttpResponse {
   collectBody(maxSize, handler) {
     checkCallback(handler);
     if (this[state] !== LIVE) return dead(this, this);
+    if (typeof maxSize !== 'number') throw new TypeError('maxSize has to be a number of bytes');
+    if (!(maxSize >= 0)) throw new RangeError('maxSize has to be a number of bytes');
     const own = await_(this);
     own.data = (body, _isLast, isTooLarge) => handler(isTooLarge ? null : body);
     if (!own.isReading) {
       own.isReading = true;
       select(this);
-      native.responseCollect(Math.max(0, Number(maxSize) || 0));
+      native.responseCollect(maxSize);
     }
     return this;
   }
@@ -263,6 +276,8 @@ class HttpResponse {
     return registers[core.FIRST];
   }
 }
+
+Object.defineProperty(HttpResponse, 'name', { value: 'uWS.HttpResponse' });
 
 /** What a filter is given: a connection without a request. */
 class Connection extends HttpResponse {
@@ -415,9 +430,6 @@ module.exports = {
     native.responseNext();
     res[state] = ENDED;
   },
-
-  /** The engine has seen that nobody answers. */
-  abandon: (res) => end(res, ENDED),
 
   tellAborted(res) {
     res[app].forget(res[low] & core.INDEX_MASK, res);

@@ -65,7 +65,7 @@ class WebSocket {
     if (!this[isOpen]) return dead(this, undefined);
     const reason = recognized(shortMessage);
     select(this);
-    native.socketEnd(code === undefined ? 1000 : Number(code), reason);
+    native.socketEnd(code === undefined ? 0 : Number(code), reason);
     if (registers[core.STATUS] === core.REFUSED_CLOSE_CODE) {
       throw new RangeError(`${code} is no close code that may be sent`);
     }
@@ -167,6 +167,8 @@ class WebSocket {
   }
 }
 
+Object.defineProperty(WebSocket, 'name', { value: 'uWS.WebSocket' });
+
 /** Names the socket to the binary. */
 function select(ws) {
   registers[core.LOW] = ws[low];
@@ -197,6 +199,9 @@ function sendFragment(ws, message, isLast) {
 /** A call that comes too late. */
 function dead(ws, result) {
   if (ws[app].isStrict) throw new Error(DEAD);
+  // The engine refuses it too, and counts that.
+  select(ws);
+  native.socketQueued();
   return result;
 }
 

@@ -25,6 +25,14 @@ impl<U> State<U> {
         Ok(())
     }
 
+    /// The same with a Close frame that says nothing.
+    #[cfg(feature = "binding")]
+    pub(crate) fn end_without_code(&mut self, id: SocketId) -> Result<(), Misuse> {
+        self.open_mut(id)?;
+        self.end_with(id.0, CloseCause::Local, None);
+        Ok(())
+    }
+
     /// Drops the connection without a Close frame.
     pub(crate) fn close_socket(&mut self, id: SocketId) -> Result<(), Misuse> {
         self.open_mut(id)?;
@@ -46,6 +54,11 @@ impl<U> State<U> {
         code: u16,
         reason: &str,
     ) {
+        self.end_with(id, cause, Some((code, reason)));
+    }
+
+    /// Without a code and reason the frame is empty.
+    fn end_with(&mut self, id: Id, cause: CloseCause, close: Option<(u16, &str)>) {
         self.write_pending(id);
         let Some(conn) = self.conns.get_mut(id) else {
             return;
@@ -54,9 +67,12 @@ impl<U> State<U> {
             return;
         }
         conn.phase = Phase::Closing;
+        let (code, reason) = close.unwrap_or((NO_CODE, ""));
         let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
-        let payload = ClosePayload::new(code, reason);
-        self.push_control(id, Opcode::Close, &payload);
+        match close {
+            Some(_) => self.push_control(id, Opcode::Close, &ClosePayload::new(code, reason)),
+            None => self.push_control(id, Opcode::Close, &[]),
+        };
         self.leave(id, cause, code, reason);
         self.set_read_deadline(id, self.tick_in(self.config.linger_timeout_ms));
         // A paused socket has to be read again, up to the peer's Close frame.

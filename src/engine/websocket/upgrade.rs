@@ -105,9 +105,7 @@ impl<U> State<U> {
             return;
         };
         if conn.stage == Stage::Head {
-            let mut old = Vec::new();
-            encode::status_line(&mut old, conn.exchange.status);
-            conn.out.replace_open_front(old.len(), SWITCHING);
+            conn.out.replace_open_line(SWITCHING);
         }
         conn.exchange.status = 101;
         Self::open_head(conn, &mut self.spare);

@@ -11,6 +11,7 @@ use crate::declarative::Program;
 use crate::embed::{Embedded, Worker};
 use crate::events::{Events, tell_connection};
 use crate::napi::{Env, Value};
+use crate::routes::{Handler, Upgrades};
 use crate::{options, routes};
 
 pub(crate) const FUNCTIONS: Functions = &[
@@ -24,6 +25,7 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"appFilter", filter),
     (c"appListen", listen),
     (c"appUnlisten", unlisten),
+    (c"appClose", close),
     (c"appStop", stop),
     (c"appCounts", counts),
     (c"appWantLog", want_log),
@@ -77,15 +79,21 @@ fn checked<const N: usize>(call: &Call<'_, N>) -> Option<(Option<String>, String
     Some((method, pattern))
 }
 
-/// Has the app's routes changed, as soon as no callback runs.
-fn change<const N: usize>(
-    call: &Call<'_, N>,
-    change: impl FnOnce(&mut App<Worker>, Option<&str>, &str) + 'static,
-) -> Value {
+/// Has one of the app's routes changed, as soon as no callback runs. No handler is none any more.
+fn set_route<const N: usize>(call: &Call<'_, N>, handler: Option<Handler>) -> Value {
     let (Some((method, pattern)), Some(app)) = (checked(call), call.addon.app()) else {
         return call.done(Err(status::OTHER));
     };
-    app.change_routes(move |routes| change(routes, method.as_deref(), &pattern));
+    if method.as_deref() == Some("GET") {
+        app.change_get(pattern, |get| get.handler = handler);
+        return call.done(Ok(0));
+    }
+    app.change_routes(move |routes| match handler {
+        Some(handler) => routes::add(routes, method.as_deref(), &pattern, handler),
+        None => {
+            routes.remove(method.as_deref(), &pattern);
+        }
+    });
     call.done(Ok(0))
 }
 
@@ -93,33 +101,23 @@ fn change<const N: usize>(
 unsafe extern "C" fn route(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<3>::new(env, info) };
-    let handler = call.int(2);
-    change(&call, move |app, method, pattern| {
-        routes::add(app, method, pattern, handler);
-    })
+    set_route(&call, Some(Handler::Script(call.int(2))))
 }
 
 /// Method or undefined, pattern, the program.
 unsafe extern "C" fn declarative(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<3>::new(env, info) };
-    let Some(program) = call.bytes(2, |bytes, _| Program::parse(bytes)) else {
-        return call.done(Err(status::OTHER));
-    };
-    change(&call, move |app, method, pattern| {
-        app.route_by_id(method, pattern, move |cx, id, request| {
-            program.answer(cx, id, request);
-        });
-    })
+    match call.bytes(2, |bytes, _| Program::parse(bytes)) {
+        Some(program) => set_route(&call, Some(Handler::Program(Rc::new(program)))),
+        None => call.done(Err(status::OTHER)),
+    }
 }
 
 /// Method or undefined, pattern.
 unsafe extern "C" fn remove_route(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
-    let call = unsafe { Call::<2>::new(env, info) };
-    change(&call, |app, method, pattern| {
-        app.remove(method, pattern);
-    })
+    set_route(&unsafe { Call::<2>::new(env, info) }, None)
 }
 
 /// The options of a kind of WebSocket, the events that are wanted, its number. What is wrong with
@@ -144,13 +142,15 @@ unsafe extern "C" fn behaviour(env: sys::napi_env, info: sys::napi_callback_info
 unsafe extern "C" fn upgrades(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<4>::new(env, info) };
-    let Ok(kind) = u16::try_from(call.int(2)) else {
+    let (Ok(behaviour), Some((_, pattern)), Some(app)) =
+        (u16::try_from(call.int(2)), checked(&call), call.addon.app())
+    else {
         return call.done(Err(status::OTHER));
     };
     let handler = Some(call.int(3)).filter(|&handler| handler >= 0);
-    change(&call, move |app, _, pattern| {
-        routes::add_upgrades(app, pattern, kind, handler);
-    })
+    let upgrades = Upgrades { behaviour, handler };
+    app.change_get(pattern, |get| get.upgrades = Some(upgrades));
+    call.done(Ok(0))
 }
 
 /// Has every connection told that opens or ends.
@@ -200,6 +200,16 @@ unsafe extern "C" fn unlisten(env: sys::napi_env, info: sys::napi_callback_info)
         return call.done(Err(status::OTHER));
     };
     call.done(call.with(|cx| Ok(i32::from(cx.unlisten(&address)))))
+}
+
+/// Drops every connection, and listens no more.
+unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    call.done(call.with(|cx| {
+        cx.close_all();
+        Ok(0)
+    }))
 }
 
 /// The grace in milliseconds.

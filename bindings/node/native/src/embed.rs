@@ -5,6 +5,7 @@
 //! before libuv waits, all of it at once: it costs no system call by itself.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ffi::c_int;
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -18,6 +19,7 @@ use keirin_guard::Guarded;
 
 use crate::addon::Addon;
 use crate::events::{Event, Events};
+use crate::routes::{self, Get};
 use crate::uv;
 
 /// What the engine keeps for an app: the way back to it.
@@ -43,6 +45,8 @@ pub(crate) struct Embedded {
     /// A stop was asked for whose end JavaScript wants to hear of.
     stopping: Cell<bool>,
     changes: RefCell<Vec<Change>>,
+    /// What there is for GET, by pattern.
+    gets: RefCell<HashMap<String, Get>>,
     log: Arc<Log>,
 }
 
@@ -94,6 +98,7 @@ impl Embedded {
             touched: Cell::new(false),
             stopping: Cell::new(false),
             changes: RefCell::default(),
+            gets: RefCell::default(),
             log: Arc::default(),
         });
         let mut event_loop = EventLoop::new(config, Worker(Rc::clone(&app)), |_| {}).ok()?;
@@ -148,6 +153,17 @@ impl Embedded {
     pub(crate) fn change_routes(&self, change: impl FnOnce(&mut App<Worker>) + 'static) {
         self.changes.borrow_mut().push(Box::new(change));
         self.apply_changes();
+    }
+
+    /// Changes what there is for GET under a pattern.
+    pub(crate) fn change_get(&self, pattern: String, change: impl FnOnce(&mut Get)) {
+        let get = {
+            let mut gets = self.gets.borrow_mut();
+            let get = gets.entry(pattern.clone()).or_default();
+            change(get);
+            get.clone()
+        };
+        self.change_routes(move |app| routes::set_get(app, &pattern, get));
     }
 
     fn apply_changes(&self) {

@@ -224,6 +224,10 @@ fn number_of(cause: CloseCause) -> i32 {
         CloseCause::Peer => 0,
         CloseCause::PeerLeft => 1,
         CloseCause::Protocol(WsError::MessageTooBig | WsError::MessageTooCostly) => 2,
+        CloseCause::Protocol(WsError::Utf8) => 12,
+        CloseCause::Protocol(WsError::CloseLength | WsError::CloseCode | WsError::CloseReason) => {
+            13
+        }
         CloseCause::Protocol(_) => 3,
         CloseCause::Local => 4,
         CloseCause::Dropped => 5,

@@ -41,7 +41,7 @@ impl FromNumber for bool {
     }
 }
 
-const OPTIONS: [(&CStr, Setter); 22] = options! {
+const OPTIONS: [(&CStr, Setter); 25] = options! {
     c"headBytesMax" => head_bytes_max,
     c"headerCountMax" => header_count_max,
     c"targetBytesMax" => target_bytes_max,
@@ -64,6 +64,9 @@ const OPTIONS: [(&CStr, Setter); 22] = options! {
     c"lengthRequired" => length_required,
     c"accessLog" => access_log,
     c"ioUring" => io_uring,
+    c"inboxCapacity" => inbox_capacity,
+    c"stopCloseCode" => stop_close_code,
+    c"stopSpreadMs" => stop_spread_ms,
 };
 
 /// An option's number; `None` where it is left out.
@@ -84,6 +87,11 @@ pub(crate) fn config(env: Env, options: Value) -> Result<Config, String> {
             let changed = set(builder, number as u64);
             builder = changed.ok_or_else(|| format!("{} is too large", name.to_string_lossy()))?;
         }
+    }
+    if let Some(value) = env.property(options, c"serverHeader").ok()
+        && let Some(server) = env.string(value, &mut Vec::new())
+    {
+        builder = builder.server_header(server);
     }
     builder.build().map_err(explain)
 }

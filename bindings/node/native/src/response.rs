@@ -32,11 +32,17 @@ pub(crate) const FUNCTIONS: Functions = &[
 const SENT: i32 = 0;
 const QUEUED: i32 = 1;
 
+/// The code, and a reason phrase or none.
 unsafe extern "C" fn set_status(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
-    let call = unsafe { Call::<1>::new(env, info) };
+    let call = unsafe { Call::<2>::new(env, info) };
     let code = u16::try_from(call.int(0)).unwrap_or(0);
-    call.done(call.respond(|by_id, id| by_id.status(id, code).map(|()| 0)))
+    call.done(call.bytes(1, |reason, _| {
+        call.respond(|by_id, id| match reason {
+            b"" => by_id.status(id, code).map(|()| 0),
+            reason => by_id.status_and_reason(id, code, reason).map(|()| 0),
+        })
+    }))
 }
 
 unsafe extern "C" fn header(env: sys::napi_env, info: sys::napi_callback_info) -> Value {

@@ -1,48 +1,111 @@
 //! Routes whose handlers are JavaScript's, and kinds of WebSocket.
 
+use std::rc::Rc;
+
 use keirin::{
     App, Behaviour, Cx, Handshake, HandshakeError, Request, ResponseId, WebSocket, WebSocketConfig,
 };
 
 use crate::addon::register;
+use crate::declarative::Program;
 use crate::embed::Worker;
 use crate::events::{
     Event, tell_close, tell_message, tell_request, tell_socket, tell_subscription,
 };
 
-/// Adds a route whose handler has this number in JavaScript.
-pub(crate) fn add(app: &mut App<Worker>, method: Option<&str>, pattern: &str, handler: i32) {
+/// Who answers an ordinary request.
+#[derive(Clone)]
+pub(crate) enum Handler {
+    /// JavaScript's handler of this number.
+    Script(i32),
+    Program(Rc<Program>),
+}
+
+impl Handler {
+    #[inline]
+    fn run(&self, cx: &mut Cx<'_, Worker>, id: ResponseId, request: &Request<'_>) {
+        match self {
+            Self::Script(number) => tell_request(cx, id, request, |app| {
+                app.addon.set_register(register::FIRST, *number);
+                app.events.fire(app, Event::Request, &[]);
+            }),
+            Self::Program(program) => program.answer(cx, id, request),
+        }
+    }
+}
+
+/// Where WebSockets of a kind are opened. `handler` is the number of JavaScript's upgrade handler;
+/// without one every valid handshake is agreed to.
+#[derive(Clone, Copy)]
+pub(crate) struct Upgrades {
+    pub(crate) behaviour: u16,
+    pub(crate) handler: Option<i32>,
+}
+
+/// A route for GET is two in one where WebSockets are opened too.
+#[derive(Clone, Default)]
+pub(crate) struct Get {
+    pub(crate) handler: Option<Handler>,
+    pub(crate) upgrades: Option<Upgrades>,
+}
+
+/// Adds a route for a method other than GET, or for all.
+pub(crate) fn add(app: &mut App<Worker>, method: Option<&str>, pattern: &str, handler: Handler) {
     app.route_by_id(method, pattern, move |cx, id, request| {
-        tell_request(cx, id, request, |app| {
-            app.addon.set_register(register::FIRST, handler);
-            app.events.fire(app, Event::Request, &[]);
-        });
+        handler.run(cx, id, request)
     });
 }
 
-/// Adds a route for GET where WebSockets of a kind are opened. `handler` is the number of
-/// JavaScript's upgrade handler; without one every valid handshake is agreed to. A request that is
-/// no upgrade at all is left to the next route.
-pub(crate) fn add_upgrades(
-    app: &mut App<Worker>,
-    pattern: &str,
-    behaviour: u16,
-    handler: Option<i32>,
-) {
-    app.route_by_id(Some("GET"), pattern, move |cx, id, request| {
-        match (request.handshake(), handler) {
-            (Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade), _) => {
-                let _ = cx.by_id().next(id);
-            }
-            (Err(error), _) => {
-                if let Ok(response) = cx.response(id) {
-                    response.refuse_upgrade(error);
+/// Adds a route for GET, or removes it when nothing is left of it.
+pub(crate) fn set_get(app: &mut App<Worker>, pattern: &str, get: Get) {
+    match get {
+        Get {
+            handler: Some(handler),
+            upgrades: None,
+        } => add(app, Some("GET"), pattern, handler),
+        Get {
+            handler,
+            upgrades: Some(upgrades),
+        } => {
+            app.route_by_id(Some("GET"), pattern, move |cx, id, request| {
+                match (request.handshake(), &handler) {
+                    (
+                        Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade),
+                        Some(handler),
+                    ) => {
+                        handler.run(cx, id, request);
+                    }
+                    (Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade), None) => {
+                        let _ = cx.by_id().next(id);
+                    }
+                    (Err(error), _) => {
+                        if let Ok(response) = cx.response(id) {
+                            response.refuse_upgrade(error);
+                        }
+                    }
+                    (Ok(handshake), _) => upgrades.open(cx, id, request, handshake),
                 }
-            }
-            (Ok(handshake), None) => agree(cx, id, behaviour, handshake),
-            (Ok(handshake), Some(handler)) => ask(cx, id, request, handshake, handler),
+            });
         }
-    });
+        _ => {
+            app.remove(Some("GET"), pattern);
+        }
+    }
+}
+
+impl Upgrades {
+    fn open(
+        self,
+        cx: &mut Cx<'_, Worker>,
+        id: ResponseId,
+        request: &Request<'_>,
+        handshake: Handshake,
+    ) {
+        match self.handler {
+            None => agree(cx, id, self.behaviour, handshake),
+            Some(handler) => ask(cx, id, request, handshake, handler),
+        }
+    }
 }
 
 /// Upgrades at once.

@@ -80,14 +80,21 @@ unsafe extern "C" fn ping(env: sys::napi_env, info: sys::napi_callback_info) -> 
     }))
 }
 
-/// Code and reason.
+/// Code, 0 for none, and reason.
 unsafe extern "C" fn end(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<2>::new(env, info) };
-    let code = u16::try_from(call.int(0)).unwrap_or(0);
+    let code = u16::try_from(call.int(0)).unwrap_or(u16::MAX);
     call.done(call.bytes(1, |reason, _| {
         let reason = String::from_utf8_lossy(reason);
-        call.socket(|cx, id| cx.socket(id)?.end(code, &reason).map(|()| 0))
+        call.socket(|cx, id| {
+            if code == 0 {
+                cx.by_id().end_without_code(id)?;
+            } else {
+                cx.socket(id)?.end(code, &reason)?;
+            }
+            Ok(0)
+        })
     }))
 }
 
@@ -175,6 +182,10 @@ unsafe extern "C" fn publish(env: sys::napi_env, info: sys::napi_callback_info) 
     let call = unsafe { Call::<4>::new(env, info) };
     publish_from(&call, |publication| {
         call.socket(|cx, id| {
+            // Who hears nothing says nothing, as uWebSockets has it.
+            if cx.socket(id)?.topics().next().is_none() {
+                return Ok(0);
+            }
             let published = cx.by_id().publish(publication, Some(id))?;
             Ok(i32::from(published.matched > 0))
         })

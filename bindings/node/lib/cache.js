@@ -1,0 +1,129 @@
+'use strict';
+
+const { byteLength, checkCallback, isThenable, recognized } = require('./core.js');
+
+/** Entries that are kept; the one that was used least recently goes first. */
+const ENTRIES_MAX = 1000;
+
+/**
+ * A handler whose answers are kept: for `lowerExpiry` seconds they are given at once, up to
+ * `upperExpiry` while a new one is made behind. Requests for the same URL that come while there is
+ * none wait for one call of the handler. Only the body is kept, and answered with 200.
+ */
+function cached(handler, { lowerExpiry, upperExpiry }, failed) {
+  checkCallback(handler);
+  const lowerMs = milliseconds('lowerExpiry', lowerExpiry);
+  const upperMs = milliseconds('upperExpiry', upperExpiry);
+  const entries = new Map();
+
+  function lookUp(key) {
+    const entry = entries.get(key) ?? new Entry();
+    // To the end: what is at the beginning was not used for longest.
+    entries.delete(key);
+    entries.set(key, entry);
+    if (entries.size > ENTRIES_MAX) entries.delete(entries.keys().next().value);
+    return entry;
+  }
+
+  function make(entry, req) {
+    entry.isMade = true;
+    const settle = (body) => {
+      if (!entry.isMade) return;
+      entry.isMade = false;
+      if (body !== undefined) {
+        entry.body = body;
+        entry.madeMs = now();
+      }
+      const waiting = entry.waiting.splice(0);
+      for (const res of waiting) {
+        if (body === undefined) res.writeStatus('500 Internal Server Error').end();
+        else res.end(body);
+      }
+    };
+    const fail = (error) => {
+      settle(undefined);
+      failed(error, req);
+    };
+    try {
+      const result = handler(new CachedHttpResponse(settle), req);
+      if (isThenable(result)) result.then(undefined, fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  return (res, req) => {
+    const query = req.getQuery();
+    const entry = lookUp(query === undefined ? req.getUrl() : `${req.getUrl()}?${query}`);
+    const age = entry.body === undefined ? Infinity : now() - entry.madeMs;
+    if (age <= upperMs) {
+      res.end(entry.body);
+      if (age <= lowerMs) return;
+    } else {
+      // Whoever leaves meanwhile is answered in vain, which is nothing.
+      res.onAborted(() => {});
+      entry.waiting.push(res);
+    }
+    if (!entry.isMade) make(entry, req);
+  };
+}
+
+class Entry {
+  body = undefined;
+  madeMs = 0;
+  isMade = false;
+  waiting = [];
+}
+
+/** What the handler of a cached route answers: nobody in particular. */
+class CachedHttpResponse {
+  #pieces = [];
+  #settle;
+
+  constructor(settle) {
+    this.#settle = settle;
+  }
+
+  write(chunk) {
+    const data = recognized(chunk);
+    if (byteLength(data) > 0) this.#pieces.push(bytes(data));
+    return true;
+  }
+
+  end(body) {
+    this.write(body);
+    this.#settle(Buffer.concat(this.#pieces));
+    return this;
+  }
+
+  onAborted() {
+    return this;
+  }
+
+  cork(callback) {
+    callback();
+    return this;
+  }
+}
+
+Object.defineProperty(CachedHttpResponse, 'name', { value: 'uWS.CachedHttpResponse' });
+
+function bytes(data) {
+  if (typeof data === 'string') return Buffer.from(data);
+  return ArrayBuffer.isView(data)
+    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    : Buffer.from(data);
+}
+
+function now() {
+  return performance.now();
+}
+
+function milliseconds(name, seconds) {
+  if (typeof seconds !== 'number' || !(seconds >= 0)) {
+    throw new RangeError(`${name} has to be a number of seconds`);
+  }
+  return seconds * 1000;
+}
+
+module.exports = { cached };
