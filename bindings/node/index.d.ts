@@ -375,8 +375,6 @@ export interface AppOptions extends TlsOptions {
   halfClose?: boolean;
   /** Whether POST, PUT and PATCH without a length are answered 411. Default false. */
   lengthRequired?: boolean;
-  /** The `Server` header of every answer. Default none. */
-  serverHeader?: string;
   /** Commands of other threads that may wait for this one. Default 65,536, at least 1. */
   inboxCapacity?: number;
   /** Whether `onLog` is told of each answer. Default false. */

@@ -41,7 +41,7 @@ impl FromNumber for bool {
     }
 }
 
-const OPTIONS: [(&CStr, Setter); 22] = options! {
+const OPTIONS: [(&CStr, Setter); 25] = options! {
     c"headBytesMax" => head_bytes_max,
     c"headerCountMax" => header_count_max,
     c"targetBytesMax" => target_bytes_max,
@@ -60,6 +60,9 @@ const OPTIONS: [(&CStr, Setter); 22] = options! {
     c"answerTimeoutMs" => answer_timeout_ms,
     c"writeStallTimeoutMs" => write_stall_timeout_ms,
     c"lingerTimeoutMs" => linger_timeout_ms,
+    c"inboxCapacity" => inbox_capacity,
+    c"stopCloseCode" => stop_close_code,
+    c"stopSpreadMs" => stop_spread_ms,
     c"halfClose" => half_close,
     c"lengthRequired" => length_required,
     c"accessLog" => access_log,
