@@ -242,6 +242,10 @@ export interface WebSocket<UserData> {
     compress?: boolean,
   ): boolean;
 
+  /** Takes no more messages from the kernel, so that the client slows down. */
+  pause(): this;
+  /** Goes on after `pause`. */
+  resume(): this;
   /** Calls `callback` at once. It is there for programs that use it: nothing needs it. */
   cork(callback: () => void): this;
   /** The WebSocket itself, as what it carries. */
@@ -275,7 +279,10 @@ export interface WebSocketBehavior<UserData> {
   idleTimeout?: number;
   /** What is compressed, and how. Default `DISABLED`. */
   compression?: CompressOptions;
-  /** Bytes that may wait for one slow reader, over which messages are dropped. Default 64 KiB. */
+  /**
+   * Bytes that may wait for one slow reader, over which messages are dropped. Default 64 KiB; 0 is
+   * no limit, and less than 16 KiB is 16 KiB.
+   */
   maxBackpressure?: number;
   /** Whether pings are sent by themselves, within `idleTimeout`. Default true. */
   sendPingsAutomatically?: boolean;
@@ -346,7 +353,7 @@ export interface AppOptions extends TlsOptions {
   requestsPerTurnMax?: number;
   /** Connections; more are closed when they come. Default 2^24, at least 1. */
   connectionsMax?: number;
-  /** Bytes of answers that may wait for a slow reader, over which it is cut off. Default 16 MiB. */
+  /** Bytes of answers that may wait for a slow reader, over which it is cut off. Default 64 MiB. */
   writeBufferBytesMax?: number;
   /** Bytes of an unread body that are read and dropped to keep a connection. Default 64 KiB. */
   discardBytesMax?: number;
@@ -368,8 +375,6 @@ export interface AppOptions extends TlsOptions {
   halfClose?: boolean;
   /** Whether POST, PUT and PATCH without a length are answered 411. Default false. */
   lengthRequired?: boolean;
-  /** The `Server` header of every answer. Default none. */
-  serverHeader?: string;
   /** Commands of other threads that may wait for this one. Default 65,536, at least 1. */
   inboxCapacity?: number;
   /** Whether `onLog` is told of each answer. Default false. */
@@ -396,6 +401,50 @@ export interface LogRecord {
   message: string;
   /** The other end's address, where there is one. */
   peer?: string;
+}
+
+/** What `TemplatedApp.counters` gives. Names with `Open` say how many there are now. */
+export interface Counters {
+  connectionsOpen: number;
+  connectionsAccepted: number;
+  /** Closed when they came, because of `connectionsMax`. */
+  connectionsRefused: number;
+  /** How often accepting paused, because the process had no descriptors left. */
+  acceptPaused: number;
+  requests: number;
+  answers: number;
+  /** Requests that were malformed, over a limit, or too slow. */
+  protocolErrors: number;
+  /** Answers whose client left before. */
+  aborted: number;
+  idleTimeouts: number;
+  /** Connections cut because of `writeStallTimeoutMs`. */
+  writeStalls: number;
+  /** Connections cut because of `writeBufferBytesMax`. */
+  writeOverflows: number;
+  socketsOpen: number;
+  socketsOpened: number;
+  messagesReceived: number;
+  /** WebSocket messages that were sent, publishing not counted. */
+  messagesSent: number;
+  /** Messages that were published, each once. */
+  published: number;
+  /** WebSocket messages that were not sent, because the client reads slowly. */
+  messagesDropped: number;
+  /** Calls on what had ended. */
+  misuseStale: number;
+  /** Calls that were refused for another reason. */
+  misuseOther: number;
+  /** Handlers that left a request without an answer. */
+  misuseUnanswered: number;
+  /** Errors within keirin itself that cost one connection. */
+  panics: number;
+  /** News of the kernel for connections that were gone already. */
+  eventsStale: number;
+  /** Records that `onLog` was not given, because too many came at once. */
+  logRecordsLost: number;
+  /** Sends that left together with those of other connections. */
+  sendsBatched: number;
 }
 
 /** An app: routes, and where it listens. Methods that set something up return the app. */
@@ -511,8 +560,8 @@ export interface TemplatedApp {
    * @returns Resolves when everything has ended.
    */
   stop(options?: { grace?: number }): Promise<void>;
-  /** What was counted since the app was made, by name. */
-  counters(): Record<string, number>;
+  /** What there is now, and what was counted since the app was made. */
+  counters(): Counters;
 }
 
 /** Makes an app. */

@@ -35,6 +35,13 @@ module.exports = {
   us_socket_local_port: app.us_socket_local_port,
   getParts,
   LIBUS_LISTEN_EXCLUSIVE_PORT: 1,
+  // Declared by the types of uWebSockets.js, which has it at compile time only.
+  ListenOptions: {
+    0: 'LIBUS_LISTEN_DEFAULT',
+    1: 'LIBUS_LISTEN_EXCLUSIVE_PORT',
+    LIBUS_LISTEN_DEFAULT: 0,
+    LIBUS_LISTEN_EXCLUSIVE_PORT: 1,
+  },
   ...CONSTANTS,
   ...store,
   // There is no header to be silent about, and there are no timers of its own.

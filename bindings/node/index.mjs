@@ -11,6 +11,7 @@ export const {
   us_socket_local_port,
   getParts,
   LIBUS_LISTEN_EXCLUSIVE_PORT,
+  ListenOptions,
   DISABLED,
   SHARED_COMPRESSOR,
   SHARED_DECOMPRESSOR,

@@ -2,8 +2,13 @@
 
 use crate::shell::{self, Result, command, find_program};
 
-/// Folders of `bindings/node` that npm installs something in, in the order of their need.
-const INSTALLED: &[&str] = &[".", "test", "test/nodes"];
+/// Folders of `bindings/node`, and how npm installs what they need.
+const INSTALLED: &[(&str, &str)] = &[
+    (".", "ci"),
+    ("test", "ci"),
+    ("test/nodes", "ci"),
+    ("test/types/peer", "install"),
+];
 
 /// Builds the addon and runs its tests, which say by name what they lack.
 pub(crate) fn test() -> Result {
@@ -13,10 +18,10 @@ pub(crate) fn test() -> Result {
     {
         return Err(format!("the Node addon needs {program}, which is absent").into());
     }
-    for folder in INSTALLED {
+    for (folder, install) in INSTALLED {
         npm(
             folder,
-            &["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            &[install, "--ignore-scripts", "--no-audit", "--no-fund"],
         )?;
     }
     npm(".", &["run", "build"])?;

@@ -4,7 +4,7 @@
 
 const { execFileSync } = require('node:child_process');
 
-// RHEL 8, Debian 10 and Ubuntu 20.04 have it, and Node 18 itself needs as much.
+// What Node's own binaries ask for since version 18, and RHEL 8 and Debian 10 have.
 const GLIBC_MAX = '2.28';
 
 // Beside the C library only what Node itself brings.

@@ -4,11 +4,13 @@
 //
 //   npm run build                        for the machine that builds
 //   npm run build -- --target TRIPLE     for another, as rustup and the linker allow
+//   npm run build -- --glibc 2.28        for systems with that glibc or a later one: zig links
 //
 // docs/node-packaging.md says which targets were built where.
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 
 const { LICENCES, PLATFORMS, ROOT } = require('./platforms.js');
@@ -30,23 +32,39 @@ function hostTarget() {
   return /^host: (.+)$/m.exec(version)[1];
 }
 
-/** The target that `--target` names, or the one of this machine. */
-function chosenTarget(parameters) {
-  if (parameters.length === 0) {
-    return { target: hostTarget(), flags: [] };
+/** What the parameters of the command say. */
+function parse(parameters) {
+  const options = { target: undefined, glibc: undefined };
+  for (let at = 0; at < parameters.length; at += 2) {
+    const [flag, value] = parameters.slice(at);
+    const name = flag.replace(/^--/, '');
+    if (!flag.startsWith('--') || !(name in options) || value === undefined) {
+      throw new Error('usage: npm run build [-- [--target TRIPLE] [--glibc VERSION]]');
+    }
+    options[name] = value;
   }
-  const [flag, target, ...rest] = parameters;
-  if (flag !== '--target' || target === undefined || rest.length > 0) {
-    throw new Error('usage: npm run build [-- --target TRIPLE]');
-  }
-  return { target, flags: ['--target', target] };
+  return options;
+}
+
+/**
+ * The environment in which cargo links for that glibc. The system's own linker would take the
+ * newest version of each function that the system has; zig knows what there was in each version.
+ */
+function linkingWithZig(target, glibc, folder) {
+  const zig = process.env.KEIRIN_ZIG ?? 'zig';
+  const linker = path.join(folder, 'cc');
+  const triple = `${target.split('-')[0]}-linux-gnu.${glibc}`;
+  fs.writeFileSync(linker, `#!/bin/sh\nexec ${zig} cc -target ${triple} "$@"\n`, { mode: 0o755 });
+  const variable = target.toUpperCase().replaceAll('-', '_');
+  return { ...process.env, [`CARGO_TARGET_${variable}_LINKER`]: linker };
 }
 
 /** Where cargo says that it has put the library. */
-function build(flags) {
+function build(flags, env) {
   const command = ['build', '--release', '--locked', '--package', CRATE];
   const messages = cargo([...command, '--message-format=json-render-diagnostics', ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env,
   });
   const libraries = messages
     .split('\n')
@@ -82,13 +100,22 @@ function strip(file, platform) {
 }
 
 function main() {
-  const { target, flags } = chosenTarget(process.argv.slice(2));
+  const options = parse(process.argv.slice(2));
+  const target = options.target ?? hostTarget();
   const platform = PLATFORMS.find((candidate) => candidate.target === target);
   if (platform === undefined) {
     const known = PLATFORMS.map((candidate) => candidate.target).join(' ');
     throw new Error(`there is no package for ${target}; there is one for: ${known}`);
   }
-  const library = build(flags);
+  const { glibc } = options;
+  if (glibc !== undefined && platform.libc !== 'glibc') {
+    throw new Error(`${target} has no glibc`);
+  }
+  const flags = options.target === undefined ? [] : ['--target', target];
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'keirin-build-'));
+  const env = glibc === undefined ? process.env : linkingWithZig(target, glibc, scratch);
+  const library = build(flags, env);
+  fs.rmSync(scratch, { recursive: true });
   const binary = path.join(platform.folder, 'keirin.node');
   put(library, binary, (file) => strip(file, platform));
   for (const folder of [ROOT, platform.folder]) {

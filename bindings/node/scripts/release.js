@@ -7,6 +7,7 @@
 //   npm run release -- --publish           publishes, with provenance: in a workflow npm trusts
 //   npm run release -- --publish --without darwin-x64,win32-x64-msvc
 //                                          although those have no binary
+//   npm run release -- --glibc-max 2.33    checks against another glibc than the one promised
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -18,7 +19,7 @@ const tarballs = require('./tarballs.js');
 const versions = require('./versions.js');
 
 function parse(parameters) {
-  const options = { setVersions: false, publish: false, without: [] };
+  const options = { setVersions: false, publish: false, without: [], glibcMax: undefined };
   const rest = [...parameters];
   while (rest.length > 0) {
     const flag = rest.shift();
@@ -28,9 +29,11 @@ function parse(parameters) {
       options.publish = true;
     } else if (flag === '--without' && rest.length > 0) {
       options.without = rest.shift().split(',');
+    } else if (flag === '--glibc-max' && rest.length > 0) {
+      options.glibcMax = rest.shift();
     } else {
       throw new Error(`what is ${flag}? npm run release [-- [--set-versions] [--publish] ` +
-        '[--without NAMES]]');
+        '[--without NAMES] [--glibc-max VERSION]]');
     }
   }
   const unknown = options.without.filter((name) => !PLATFORMS.some((each) => each.name === name));
@@ -45,24 +48,25 @@ function hasBinary({ folder }) {
 }
 
 /** Faults of one platform's package; of a binary for Linux also what it asks of the system. */
-function platformFaults(platform) {
+function platformFaults(platform, limits) {
   const faults = tarballs.faults(platform.folder, tarballs.platformFiles());
   if (platform.libc !== 'glibc') {
     return faults;
   }
   const needs = binary.requirements(path.join(platform.folder, 'keirin.node'));
   console.log(`  asks for glibc ${binary.glibcFloor(needs.symbols)}, ${needs.libraries.join(' ')}`);
-  return [...faults, ...binary.excesses(needs)];
+  return [...faults, ...binary.excesses(needs, limits)];
 }
 
 /** Says what each package is, and gives back what is wrong with all of them. */
-function check(version, present) {
+function check(version, present, limits) {
   const faults = versions.staleFiles(version).map(([file]) => {
     return `${file}: not as version ${version} wants it; --set-versions mends that`;
   });
   for (const platform of present) {
     console.log(`@keirin/${platform.name} ${version}`);
-    faults.push(...platformFaults(platform).map((fault) => `@keirin/${platform.name}: ${fault}`));
+    const found = platformFaults(platform, limits);
+    faults.push(...found.map((fault) => `@keirin/${platform.name}: ${fault}`));
   }
   console.log(`keirin ${version}`);
   const main = tarballs.faults(ROOT, tarballs.mainFiles());
@@ -90,8 +94,11 @@ function main() {
   for (const name of absent) {
     console.log(`@keirin/${name}: no binary in npm/${name}`);
   }
-  const faults = check(version, present);
+  const faults = check(version, present, { glibcMax: options.glibcMax });
   const unwanted = absent.filter((name) => !options.without.includes(name));
+  if (options.publish && options.glibcMax !== undefined) {
+    faults.push('--glibc-max is for looking, not for publishing');
+  }
   if (options.publish && unwanted.length > 0) {
     faults.push(`no binary for ${unwanted.join(', ')}: build them, or name them with --without`);
   }

@@ -238,7 +238,7 @@ test('what is TypeScript compiles', () => {
     const file = path.join(project, `typed-${index}.ts`);
     fs.writeFileSync(file, text);
     const flags = ['--noEmit', '--strict', '--module', 'node16', '--target', 'es2022'];
-    execFileSync(process.execPath, [compiler, ...flags, '--types', '', file], { stdio: 'inherit' });
+    execFileSync(process.execPath, [compiler, ...flags, file], { cwd: project, stdio: 'inherit' });
   }
 });
 

@@ -13,6 +13,8 @@ const { PLATFORMS, ROOT } = require('../../scripts/platforms.js');
 const tarballs = require('../../scripts/tarballs.js');
 const versions = require('../../scripts/versions.js');
 
+// A build for the tests is linked with this machine's C library, not with the oldest that there is.
+const GLIBC = process.report.getReport().header.glibcVersionRuntime;
 const BUILT = path.join(ROOT, 'npm/linux-x64-gnu/keirin.node');
 
 function release(...parameters) {
@@ -78,7 +80,7 @@ test('the binary asks the system for nothing but its C library', () => {
   const needs = binary.requirements(BUILT);
   assert.ok(needs.symbols.some(({ name }) => name.startsWith('napi_')));
   assert.ok(needs.libraries.includes('libc.so.6'));
-  assert.deepEqual(binary.excesses(needs), []);
+  assert.deepEqual(binary.excesses(needs, { glibcMax: GLIBC }), []);
 });
 
 test('what a binary may not ask for is found', () => {
@@ -113,7 +115,7 @@ test('versions are compared by number', () => {
 });
 
 test('without a flag nothing is published', () => {
-  const { status, stdout, stderr } = release();
+  const { status, stdout, stderr } = release('--glibc-max', GLIBC);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /nothing is published without --publish\n$/);
   assert.match(stdout, /^@keirin\/linux-x64-gnu \d/m);
@@ -127,8 +129,15 @@ test('a platform without a binary stops the publishing, unless it is named', () 
   assert.match(stderr, new RegExp(`no binary for ${absent.map(({ name }) => name).join(', ')}`));
 });
 
+test('a binary that asks for a later glibc is not published, nor one checked for another', () => {
+  const { status, stderr } = release('--publish', '--glibc-max', '2.2');
+  assert.equal(status, 1);
+  assert.match(stderr, /@keirin\/linux-x64-gnu: it needs glibc \d.* and 2\.2 is the most/);
+  assert.match(stderr, /--glibc-max is for looking, not for publishing/);
+});
+
 test('flags that are not known are refused', () => {
-  for (const parameters of [['--now'], ['--without'], ['--without', 'plan9-x64']]) {
+  for (const parameters of [['--now'], ['--glibc-max'], ['--without', 'plan9-x64']]) {
     const { status, stderr } = release(...parameters);
     assert.equal(status, 1);
     assert.match(stderr, /^release: (what is|there is no platform)/);

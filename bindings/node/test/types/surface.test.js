@@ -55,7 +55,7 @@ async function witnesses() {
       Object.assign(seen, { res: methods(res), req: methods(req), states: Object.keys(res) });
       res.end();
     });
-    app.ws('/', {
+    app.ws('/socket', {
       open: (ws) => {
         seen.ws = methods(ws);
         ws.close();
@@ -74,8 +74,9 @@ async function witnesses() {
 
 function upgrade(port) {
   const socket = net.connect(port, '127.0.0.1');
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n');
-  socket.write('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+  socket.write('GET /socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n');
+  socket.write('Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n');
+  socket.write('Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
   return socket.on('error', () => {}).resume();
 }
 
@@ -105,6 +106,14 @@ test('requests, responses, sockets and apps have the methods that are typed', as
   assert.ok(states.includes('ended') && states.includes('aborted'), states.join());
   const app = keirin.App();
   assert.deepEqual(methods(app), members('TemplatedApp', isMethod));
+  app.close();
+});
+
+test('counters have the names that are typed', () => {
+  const app = keirin.App();
+  const counters = app.counters();
+  assert.deepEqual(Object.keys(counters).sort(), members('Counters'));
+  assert.ok(Object.values(counters).every((count) => count === 0));
   app.close();
 });
 

@@ -13,7 +13,7 @@ const ts = require('typescript');
 
 const OURS = path.join(__dirname, '../../index.d.ts');
 const OURS_FOR_MODULES = path.join(__dirname, '../../index.d.mts');
-const THEIRS = path.join(__dirname, '../node_modules/@uwsjs/core/index.d.ts');
+const THEIRS = path.join(__dirname, 'peer/node_modules/@uwsjs/core/index.d.ts');
 
 const COMMON = {
   strict: true,
@@ -57,6 +57,7 @@ const NODE = {
 };
 
 test('programs for uWebSockets.js compile with its own types', () => {
+  assert.ok(fs.existsSync(THEIRS), `${THEIRS} is absent: npm install, in types/peer`);
   const paths = { 'uWebSockets.js': [THEIRS] };
   assert.deepEqual(errors(programs('shared'), { ...COMMONJS, paths }), []);
 });

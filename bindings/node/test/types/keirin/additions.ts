@@ -25,7 +25,7 @@ const program: ArrayBuffer = new DeclarativeResponse()
   .write(Buffer.from(' and '))
   .end('done');
 
-const app = App({ strict: true, bodyBytesMax: 1 << 20, headTimeoutMs: 5_000, serverHeader: 'me' })
+const app = App({ strict: true, bodyBytesMax: 1 << 20, headTimeoutMs: 5_000, stopCloseCode: 1012 })
   .get('/program/:id', program)
   .get('/program/:id', null)
   .get('/short', (res) => res.end('an answer may be returned'))
