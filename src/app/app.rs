@@ -3,8 +3,7 @@
 use super::cx::Cx;
 use super::request::Request;
 use super::response::{Reply, Response};
-use super::router::Router;
-use super::routes::Handler;
+use super::routes::{Handler, Table};
 use super::websocket::{Behaviour, Handle, Sockets};
 use crate::engine::{ConnectionId, SocketSettings};
 use crate::error::Error;
@@ -22,8 +21,9 @@ use crate::proto::ws::OriginPolicy;
 /// What no route answers is 404, or 405 with `Allow` where the path has routes for other methods;
 /// OPTIONS is answered by itself, and HEAD by the routes for GET.
 pub struct App<U: 'static = ()> {
-    pub(super) router: Router,
-    pub(super) handlers: Vec<Handler<U>>,
+    pub(super) table: Table<U>,
+    /// Asked before `table` about requests for an upgrade.
+    pub(super) upgrades: Table<U>,
     pub(super) behaviours: Vec<Box<dyn Handle<U>>>,
     pub(super) settings: Vec<SocketSettings>,
     pub(super) on_connection: Vec<OnConnection<U>>,
@@ -49,8 +49,8 @@ macro_rules! methods {
 impl<U: 'static> App<U> {
     pub(super) fn new() -> Self {
         Self {
-            router: Router::default(),
-            handlers: Vec::new(),
+            table: Table::default(),
+            upgrades: Table::default(),
             behaviours: Vec::new(),
             settings: Vec::new(),
             on_connection: Vec::new(),
@@ -131,7 +131,7 @@ impl<U: 'static> App<U> {
     /// Removes the route of this method, `None` for the one for every method, with exactly this
     /// pattern; false if there is none. For [`EventLoop::change_routes`](super::EventLoop).
     pub fn remove(&mut self, method: Option<&str>, pattern: &str) -> bool {
-        self.router.remove(method, pattern)
+        self.table.router.remove(method, pattern)
     }
 
     /// Calls `hear` for each connection that is opened, with `true`, before anything that it sends
@@ -150,15 +150,9 @@ impl<U: 'static> App<U> {
     }
 
     fn add(&mut self, method: Option<&str>, pattern: &str, handler: Handler<U>) -> &mut Self {
-        match self.router.add(method, pattern) {
-            Ok(route) => {
-                debug_assert_eq!(route, self.handlers.len());
-                self.handlers.push(handler);
-            }
-            Err(_) => {
-                self.error
-                    .get_or_insert_with(|| Error::Route(pattern.to_owned()));
-            }
+        if self.table.add(method, pattern, handler).is_err() {
+            self.error
+                .get_or_insert_with(|| Error::Route(pattern.to_owned()));
         }
         self
     }

@@ -70,21 +70,36 @@ impl<U: 'static> App<U> {
     where
         F: Fn(&mut Cx<'_, U>, ResponseId, &Request<'_>) + 'static,
     {
-        let handler = move |response: Response<'_, U>, request: &Request<'_>| {
-            let id = response.id;
-            handler(
-                &mut Cx {
-                    state: response.state,
-                },
-                id,
-                request,
-            );
-            Reply::done()
-        };
+        let handler = by_id(handler);
         match method {
             Some(method) => self.method(method, pattern, handler),
             None => self.any(pattern, handler),
         }
+    }
+
+    /// The same for GET requests with an `Upgrade` header, which go to these routes before all
+    /// others. One that yields leaves them to the others.
+    ///
+    /// # Errors
+    /// [`Error::Route`] for a malformed pattern.
+    pub fn route_upgrades_by_id<F>(&mut self, pattern: &str, handler: F) -> Result<(), Error>
+    where
+        F: Fn(&mut Cx<'_, U>, ResponseId, &Request<'_>) + 'static,
+    {
+        self.upgrades
+            .add(Some("GET"), pattern, Box::new(by_id(handler)))
+            .map_err(|_| Error::Route(pattern.to_owned()))
+    }
+}
+
+/// The handler as the router calls it.
+fn by_id<U: 'static>(
+    handler: impl Fn(&mut Cx<'_, U>, ResponseId, &Request<'_>) + 'static,
+) -> impl Fn(Response<'_, U>, &Request<'_>) -> Reply + 'static {
+    move |response, request| {
+        let Response { state, id } = response;
+        handler(&mut Cx { state }, id, request);
+        Reply::done()
     }
 }
 

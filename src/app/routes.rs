@@ -6,7 +6,7 @@ use super::app::App;
 use super::cx::Cx;
 use super::request::Request;
 use super::response::{Reply, Response};
-use super::router::Parameters;
+use super::router::{BadPattern, Parameters, Router};
 use crate::engine::{
     ConnectionId, Incoming, Message, ResponseId, Service, SocketEvent, SocketId, SocketSettings,
     State,
@@ -20,6 +20,90 @@ pub(super) type Handler<U> = Box<dyn Fn(Response<'_, U>, &Request<'_>) -> Reply>
 const KNOWN_METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
 ];
+
+/// Handlers, and which of them is for which request.
+pub(super) struct Table<U: 'static> {
+    pub(super) router: Router,
+    handlers: Vec<Handler<U>>,
+}
+
+impl<U: 'static> Default for Table<U> {
+    fn default() -> Self {
+        Self {
+            router: Router::default(),
+            handlers: Vec::new(),
+        }
+    }
+}
+
+/// A request whose target is taken apart.
+struct Asked<'a> {
+    incoming: Incoming<'a>,
+    path: &'a [u8],
+    query: Option<&'a [u8]>,
+}
+
+impl Asked<'_> {
+    #[cold]
+    fn is_for_upgrade(&self) -> bool {
+        let mut headers = self.incoming.head.headers();
+        headers.any(|(name, _)| name.eq_ignore_ascii_case(b"upgrade"))
+    }
+}
+
+impl<U: 'static> Table<U> {
+    pub(super) fn add(
+        &mut self,
+        method: Option<&str>,
+        pattern: &str,
+        handler: Handler<U>,
+    ) -> Result<(), BadPattern> {
+        let route = self.router.add(method, pattern)?;
+        debug_assert_eq!(route, self.handlers.len());
+        self.handlers.push(handler);
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.handlers.is_empty()
+    }
+
+    /// Runs the handlers that match until one does not yield; else says how many have.
+    #[inline]
+    fn answer(&self, state: &mut State<U>, id: ResponseId, asked: &Asked<'_>) -> Option<usize> {
+        let Incoming {
+            head,
+            peer,
+            proxied,
+        } = asked.incoming;
+        let (path, query) = (asked.path, asked.query);
+        let mut parameters = Parameters::default();
+        let mut yielded = 0;
+        while path != b"*"
+            && let Some(route) = self
+                .router
+                .find(head.method(), path, yielded, &mut parameters)
+        {
+            let names = self.router.names(route);
+            let parameters = &parameters;
+            let request = Request {
+                head,
+                path,
+                query,
+                parameters,
+                names,
+                peer,
+                proxied,
+            };
+            let _: Reply = self.handlers[route](Response { state, id }, &request);
+            if !state.take_yield(id) {
+                return None;
+            }
+            yielded += 1;
+        }
+        Some(yielded)
+    }
+}
 
 /// A worker's routes.
 pub(crate) struct Routes<U: 'static> {
@@ -49,38 +133,21 @@ impl<U: 'static> Service for Routes<U> {
 
     #[inline]
     fn request(&self, state: &mut State<U>, id: ResponseId, incoming: Incoming<'_>) {
-        let Incoming {
-            head,
-            peer,
-            proxied,
-        } = incoming;
-        let (path, query) = split_target(head.target());
-        let mut parameters = Parameters::default();
-        let mut yielded = 0;
-        while path != b"*"
-            && let Some(route) = self
-                .app
-                .router
-                .find(head.method(), path, yielded, &mut parameters)
+        let (path, query) = split_target(incoming.head.target());
+        let asked = Asked {
+            incoming,
+            path,
+            query,
+        };
+        if !self.app.upgrades.is_empty()
+            && asked.is_for_upgrade()
+            && self.app.upgrades.answer(state, id, &asked).is_none()
         {
-            let names = self.app.router.names(route);
-            let parameters = &parameters;
-            let request = Request {
-                head,
-                path,
-                query,
-                parameters,
-                names,
-                peer,
-                proxied,
-            };
-            let _: Reply = self.app.handlers[route](Response { state, id }, &request);
-            if !state.take_yield(id) {
-                return;
-            }
-            yielded += 1;
+            return;
         }
-        self.unmatched(state, id, head.method(), path, yielded > 0);
+        if let Some(yielded) = self.app.table.answer(state, id, &asked) {
+            self.unmatched(state, id, incoming.head.method(), path, yielded > 0);
+        }
     }
 
     fn hears_of_connections(&self) -> bool {
@@ -133,10 +200,16 @@ impl<U: 'static> Routes<U> {
         yielded: bool,
     ) {
         let whole_server = path == b"*";
-        let methods = || self.app.router.methods((!whole_server).then_some(path));
+        let methods = || {
+            self.app
+                .table
+                .router
+                .methods((!whole_server).then_some(path))
+        };
         let known = KNOWN_METHODS.iter().any(|known| known.as_bytes() == method)
             || self
                 .app
+                .table
                 .router
                 .methods(None)
                 .any(|known| known.as_bytes() == method);

@@ -1,5 +1,7 @@
 'use strict';
 
+const { inspect } = require('node:util');
+
 const core = require('./core.js');
 const { native, registers, recognized, text, checkCallback, checkCount } = core;
 const { HttpRequest, release, isYielded } = require('./request.js');
@@ -18,7 +20,6 @@ const ABNORMAL = {
   3: [1006, 'Received invalid WebSocket frame'],
   5: [1006, ''],
   6: [1006, 'WebSocket timed out from inactivity'],
-  7: [1000, 'please reconnect'],
   8: [1006, ''],
   9: [1006, 'WebSocket timed out from inactivity'],
   12: [1006, 'Received invalid UTF-8'],
@@ -114,12 +115,12 @@ class Owner {
 
   /** A handler has thrown or rejected: `subject` is its response or WebSocket. */
   failed(error, subject, req) {
-    this.log('error', `a handler${nameOf(req)} has failed: ${explain(error)}`);
+    this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
     if (this.onError === undefined) return;
     try {
       const result = this.onError(error, subject, req);
       if (core.isThenable(result)) {
-        result.then(undefined, (again) => this.log('error', `onError: ${explain(again)}`));
+        result.then(undefined, (again) => this.log('error', `onError has rejected: ${explain(again)}`));
       }
     } catch (again) {
       this.log('error', `onError has thrown: ${explain(again)}`);
@@ -127,8 +128,13 @@ class Owner {
   }
 }
 
+/** What was thrown, which may be anything. */
 function explain(error) {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  try {
+    return error instanceof Error ? (error.stack ?? error.message) : inspect(error);
+  } catch {
+    return 'something that cannot be printed';
+  }
 }
 
 /** Method and path of a request that can still be read. */

@@ -73,7 +73,7 @@ function checkCallback(callback) {
 
 function checkCount(count, least) {
   if (count < least) {
-    throw new Error(`Function requires at least ${least} argument${least === 1 ? '' : 's'}.`);
+    throw new Error(`Function requires at least ${least} arguments.`);
   }
 }
 

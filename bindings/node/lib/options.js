@@ -38,7 +38,6 @@ const WRITE_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The options of an app, checked, as the binary takes them. */
 function appOptions(options) {
-  if (options.strict !== undefined) flag('strict', options.strict);
   const checked = { writeBufferBytesMax: WRITE_BUFFER_BYTES_MAX };
   for (const name of NUMBERS) {
     if (options[name] !== undefined) checked[name] = integer(name, options[name]);

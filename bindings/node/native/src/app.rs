@@ -11,7 +11,7 @@ use crate::declarative::Program;
 use crate::embed::{Embedded, Worker};
 use crate::events::{Events, tell_connection};
 use crate::napi::{Env, Value};
-use crate::routes::{Handler, Upgrades};
+use crate::routes::Handler;
 use crate::{options, routes};
 
 pub(crate) const FUNCTIONS: Functions = &[
@@ -84,10 +84,6 @@ fn set_route<const N: usize>(call: &Call<'_, N>, handler: Option<Handler>) -> Va
     let (Some((method, pattern)), Some(app)) = (checked(call), call.addon.app()) else {
         return call.done(Err(status::OTHER));
     };
-    if method.as_deref() == Some("GET") {
-        app.change_get(pattern, |get| get.handler = handler);
-        return call.done(Ok(0));
-    }
     app.change_routes(move |routes| match handler {
         Some(handler) => routes::add(routes, method.as_deref(), &pattern, handler),
         None => {
@@ -148,8 +144,7 @@ unsafe extern "C" fn upgrades(env: sys::napi_env, info: sys::napi_callback_info)
         return call.done(Err(status::OTHER));
     };
     let handler = Some(call.int(3)).filter(|&handler| handler >= 0);
-    let upgrades = Upgrades { behaviour, handler };
-    app.change_get(pattern, |get| get.upgrades = Some(upgrades));
+    app.change_routes(move |routes| routes::add_upgrades(routes, &pattern, behaviour, handler));
     call.done(Ok(0))
 }
 

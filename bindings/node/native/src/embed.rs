@@ -5,7 +5,6 @@
 //! before libuv waits, all of it at once: it costs no system call by itself.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::c_int;
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -19,7 +18,6 @@ use keirin_guard::Guarded;
 
 use crate::addon::Addon;
 use crate::events::{Event, Events};
-use crate::routes::{self, Get};
 use crate::uv;
 
 /// What the engine keeps for an app: the way back to it.
@@ -42,11 +40,10 @@ pub(crate) struct Embedded {
     open_handles: Cell<usize>,
     /// Something was called since the loop was last settled.
     touched: Cell<bool>,
+    halted: Cell<bool>,
     /// A stop was asked for whose end JavaScript wants to hear of.
     stopping: Cell<bool>,
     changes: RefCell<Vec<Change>>,
-    /// What there is for GET, by pattern.
-    gets: RefCell<HashMap<String, Get>>,
     log: Arc<Log>,
 }
 
@@ -96,9 +93,9 @@ impl Embedded {
             handles: RefCell::default(),
             open_handles: Cell::new(HANDLES),
             touched: Cell::new(false),
+            halted: Cell::new(false),
             stopping: Cell::new(false),
             changes: RefCell::default(),
-            gets: RefCell::default(),
             log: Arc::default(),
         });
         let mut event_loop = EventLoop::new(config, Worker(Rc::clone(&app)), |_| {}).ok()?;
@@ -137,6 +134,17 @@ impl Embedded {
         }
     }
 
+    /// JavaScript cannot be called any more.
+    #[cold]
+    pub(crate) fn halt(&self) {
+        self.halted.set(true);
+    }
+
+    #[inline]
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.get()
+    }
+
     /// Gives what libuv has of it back, and drops all connections. How many handles there are to
     /// wait for is returned.
     pub(crate) fn shut(&self) -> usize {
@@ -153,17 +161,6 @@ impl Embedded {
     pub(crate) fn change_routes(&self, change: impl FnOnce(&mut App<Worker>) + 'static) {
         self.changes.borrow_mut().push(Box::new(change));
         self.apply_changes();
-    }
-
-    /// Changes what there is for GET under a pattern.
-    pub(crate) fn change_get(&self, pattern: String, change: impl FnOnce(&mut Get)) {
-        let get = {
-            let mut gets = self.gets.borrow_mut();
-            let get = gets.entry(pattern.clone()).or_default();
-            change(get);
-            get.clone()
-        };
-        self.change_routes(move |app| routes::set_get(app, &pattern, get));
     }
 
     fn apply_changes(&self) {

@@ -96,7 +96,9 @@ impl Events {
         if let Ok(receiver) = self.env.dereference(self.receiver)
             && let Ok(function) = self.env.dereference(self.functions[event as usize])
         {
-            self.env.call_back(receiver, function, arguments);
+            if !self.env.call_back(receiver, function, arguments) {
+                app.halt();
+            }
         }
     }
 
@@ -160,6 +162,10 @@ pub(crate) fn tell_request(
         tell(&app);
         app.request.set(std::ptr::null());
     });
+    if app.is_halted() {
+        // Nobody will answer any more, neither this request nor others.
+        cx.close_all();
+    }
 }
 
 /// Has an event about a WebSocket told.

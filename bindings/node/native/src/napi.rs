@@ -179,9 +179,10 @@ impl Env {
     }
 
     /// Calls a function of JavaScript's, and lets what it has put off (microtasks, `nextTick`) run.
-    /// An exception becomes an `uncaughtException`.
+    /// An exception becomes an `uncaughtException`. False when JavaScript cannot be called any
+    /// more: its thread is being ended.
     #[inline]
-    pub(crate) fn call_back(self, receiver: Value, function: Value, arguments: &[Value]) {
+    pub(crate) fn call_back(self, receiver: Value, function: Value, arguments: &[Value]) -> bool {
         let called = fill!(
             napi_make_callback,
             self.0,
@@ -191,19 +192,18 @@ impl Env {
             arguments.len(),
             arguments.as_ptr()
         );
-        if called.is_err() {
-            self.report_exception();
-        }
+        called.is_ok() || self.report_exception()
     }
 
     #[cold]
-    fn report_exception(self) {
+    fn report_exception(self) -> bool {
         if let Ok(true) = fill!(napi_is_exception_pending, self.0)
             && let Ok(error) = fill!(napi_get_and_clear_last_exception, self.0)
         {
             // SAFETY: as `Env` says.
-            unsafe { sys::napi_fatal_exception(self.0, error) };
+            return unsafe { sys::napi_fatal_exception(self.0, error) } == sys::Status::napi_ok;
         }
+        false
     }
 
     /// Runs `f` with a scope of its own for the values that it makes.

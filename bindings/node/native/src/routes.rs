@@ -34,78 +34,36 @@ impl Handler {
     }
 }
 
-/// Where WebSockets of a kind are opened. `handler` is the number of JavaScript's upgrade handler;
-/// without one every valid handshake is agreed to.
-#[derive(Clone, Copy)]
-pub(crate) struct Upgrades {
-    pub(crate) behaviour: u16,
-    pub(crate) handler: Option<i32>,
-}
-
-/// A route for GET is two in one where WebSockets are opened too.
-#[derive(Clone, Default)]
-pub(crate) struct Get {
-    pub(crate) handler: Option<Handler>,
-    pub(crate) upgrades: Option<Upgrades>,
-}
-
-/// Adds a route for a method other than GET, or for all.
+/// Adds a route for a method, or for all.
 pub(crate) fn add(app: &mut App<Worker>, method: Option<&str>, pattern: &str, handler: Handler) {
     app.route_by_id(method, pattern, move |cx, id, request| {
         handler.run(cx, id, request)
     });
 }
 
-/// Adds a route for GET, or removes it when nothing is left of it.
-pub(crate) fn set_get(app: &mut App<Worker>, pattern: &str, get: Get) {
-    match get {
-        Get {
-            handler: Some(handler),
-            upgrades: None,
-        } => add(app, Some("GET"), pattern, handler),
-        Get {
-            handler,
-            upgrades: Some(upgrades),
-        } => {
-            app.route_by_id(Some("GET"), pattern, move |cx, id, request| {
-                match (request.handshake(), &handler) {
-                    (
-                        Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade),
-                        Some(handler),
-                    ) => {
-                        handler.run(cx, id, request);
-                    }
-                    (Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade), None) => {
-                        let _ = cx.by_id().next(id);
-                    }
-                    (Err(error), _) => {
-                        if let Ok(response) = cx.response(id) {
-                            response.refuse_upgrade(error);
-                        }
-                    }
-                    (Ok(handshake), _) => upgrades.open(cx, id, request, handshake),
+/// Adds a route where WebSockets of a kind are opened, whatever other routes there are. `handler`
+/// is the number of JavaScript's upgrade handler; without one every valid handshake is agreed to.
+pub(crate) fn add_upgrades(
+    app: &mut App<Worker>,
+    pattern: &str,
+    behaviour: u16,
+    handler: Option<i32>,
+) {
+    let added = app.route_upgrades_by_id(pattern, move |cx, id, request| {
+        match (request.handshake(), handler) {
+            (Err(HandshakeError::NotAnUpgrade | HandshakeError::Upgrade), _) => {
+                let _ = cx.by_id().next(id);
+            }
+            (Err(error), _) => {
+                if let Ok(response) = cx.response(id) {
+                    response.refuse_upgrade(error);
                 }
-            });
+            }
+            (Ok(handshake), None) => agree(cx, id, behaviour, handshake),
+            (Ok(handshake), Some(handler)) => ask(cx, id, request, handshake, handler),
         }
-        _ => {
-            app.remove(Some("GET"), pattern);
-        }
-    }
-}
-
-impl Upgrades {
-    fn open(
-        self,
-        cx: &mut Cx<'_, Worker>,
-        id: ResponseId,
-        request: &Request<'_>,
-        handshake: Handshake,
-    ) {
-        match self.handler {
-            None => agree(cx, id, self.behaviour, handshake),
-            Some(handler) => ask(cx, id, request, handshake, handler),
-        }
-    }
+    });
+    debug_assert!(added.is_ok(), "routes are checked when they are asked for");
 }
 
 /// Upgrades at once.

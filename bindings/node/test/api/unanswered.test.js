@@ -316,6 +316,7 @@ for (const [event, provoke] of Object.entries(PROVOKE)) {
     }, { strict });
     const client = await open(t, port);
     provoke(client);
+    if (event === 'ping') await client.take('pong');
     const { code } = await client.take('close');
     assert.equal(code, 1011);
     await until(() => warnings().length > 0 && closes.length > 0);

@@ -254,9 +254,9 @@ own('maxLifetime ends a socket with a request to come again', async (t) => {
   const { port, closes } = limited(t, { maxLifetime: 0.002 });
   const client = await open(t, port);
   const { code, reason } = await client.take('close');
-  assert.deepEqual([code, reason], [1000, 'please reconnect']);
+  assert.deepEqual([code, reason], [1001, 'please reconnect']);
   await until(() => closes.length > 0);
-  assert.deepEqual(closes, [[1000, 'please reconnect']]);
+  assert.deepEqual(closes, [[1001, 'please reconnect']]);
 });
 
 both('maxLifetime 0 is off', async (t) => {
