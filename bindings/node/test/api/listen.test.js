@@ -171,7 +171,6 @@ own('a token is closed once, and a second time is nothing', (t) => {
   });
   assert.equal(uws.us_listen_socket_close(token), undefined);
   assert.equal(uws.us_listen_socket_close(token), undefined);
-  assert.equal(uws.us_socket_local_port(token), -1);
 });
 
 own('a token of an app that was closed is nothing', (t) => {
@@ -181,7 +180,6 @@ own('a token of an app that was closed is nothing', (t) => {
   });
   made.close();
   assert.equal(uws.us_listen_socket_close(token), undefined);
-  assert.equal(uws.us_socket_local_port(token), -1);
 });
 
 own('what is no token is refused, and has no port', () => {
@@ -218,8 +216,10 @@ own('listen wants a callback', (t) => {
 own('ports have 16 bits', (t) => {
   const made = app(t);
   for (const port of [-1, 65536, 1.5, NaN]) {
-    assert.throws(() => made.listen(port, () => {}), RangeError);
-    assert.throws(() => made.listen('127.0.0.1', port, () => {}), RangeError);
+    const values = [];
+    made.listen(port, (value) => values.push(value));
+    made.listen('127.0.0.1', port, (value) => values.push(value));
+    assert.deepEqual(values, [false, false], String(port));
   }
 });
 

@@ -239,6 +239,18 @@ both('routes of WebSockets go before those of their pattern', async (t) => {
   assert.equal((await fetch(t, port, '/a')).text, 'plain');
 });
 
+both('routes of WebSockets go before more exact ones of plain requests', async (t) => {
+  const { port } = serve(t, (app) => {
+    app.get('/', answer('plain')).get('/a', answer('plain')).get('/a/:b', answer('plain'));
+    app.ws('/*', { open: (ws) => ws.send('socket') });
+  });
+  for (const path of ['/', '/a', '/a/b', '/other']) {
+    const client = await open(t, port, path);
+    assert.equal(await client.text(), 'socket', path);
+  }
+  assert.equal((await fetch(t, port, '/a')).text, 'plain');
+});
+
 both('patterns are bytes too', async (t) => {
   const { port } = serve(t, (app) => app.get(Buffer.from('/bytes'), answer('bytes')));
   assert.equal((await fetch(t, port, '/bytes')).text, 'bytes');

@@ -125,8 +125,8 @@ own('a descriptor survives a message, and a false one is refused', async (t) => 
   assert.deepEqual(structuredClone(descriptor), descriptor);
   serve(t, (app) => {
     for (const value of [undefined, null, 'text', {}, -1, NaN]) {
-      assert.throws(() => app.addChildAppDescriptor(value), TypeError);
-      assert.throws(() => app.removeChildAppDescriptor(value), TypeError);
+      assert.throws(() => app.addChildAppDescriptor(value), Error);
+      assert.throws(() => app.removeChildAppDescriptor(value), Error);
     }
   });
 });

@@ -29,14 +29,14 @@ function serve(t, configure, options, host) {
   return { app, token, port: uws.us_socket_local_port(token) };
 }
 
-/** As `serve`, with what the app logs in `records`. Of keirin alone. */
+/** As `serve`, with what the app logs in `records`; those that complain are `warnings`. */
 function serveLogged(t, configure, options) {
   const records = [];
   const served = serve(t, (app) => {
     app.onLog((record) => records.push(record));
     configure(app);
   }, options);
-  const warnings = () => records.filter((record) => record.level === 'warn');
+  const warnings = () => records.filter(({ level }) => level === 'warn' || level === 'error');
   return { ...served, records, warnings };
 }
 

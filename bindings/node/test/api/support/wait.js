@@ -1,5 +1,7 @@
 'use strict';
 
+const { DEADLINE_MS } = require('./implementation');
+
 /** A promise with its `resolve` and `reject`. */
 function deferred() {
   const result = {};
@@ -12,13 +14,15 @@ function deferred() {
 
 /** Resolves with what `condition` gives, or its promise, as soon as that is true. */
 async function until(condition) {
-  for (;;) {
+  const deadline = Date.now() + DEADLINE_MS;
+  while (Date.now() < deadline) {
     const value = await condition();
     if (value) {
       return value;
     }
     await sleep(1);
   }
+  throw new Error(`still waiting for ${condition}`);
 }
 
 function sleep(ms) {
