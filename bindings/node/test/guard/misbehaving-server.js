@@ -149,11 +149,12 @@ const SOCKET_STEPS = [
 // Strictly late calls throw, which outside of a handler is the program's own affair.
 function attempt(call) {
   try {
-    call();
+    return call();
   } catch (error) {
     if (!strict) {
       throw error;
     }
+    return undefined;
   }
 }
 
@@ -162,6 +163,8 @@ function socketHandler(ws) {
   let result;
   for (let count = random.below(3); count >= 0; count--) {
     result = random.pick(SOCKET_STEPS)(ws);
+    // Nobody would hear of a rejection but whoever is given the promise.
+    if (typeof result?.then === 'function') break;
   }
   return result;
 }
