@@ -149,21 +149,24 @@ const SOCKET_STEPS = [
 // Strictly late calls throw, which outside of a handler is the program's own affair.
 function attempt(call) {
   try {
-    call();
+    return call();
   } catch (error) {
     if (!strict) {
       throw error;
     }
+    return undefined;
   }
 }
 
 function socketHandler(ws) {
   const { random } = ws;
-  let result;
   for (let count = random.below(3); count >= 0; count--) {
-    result = random.pick(SOCKET_STEPS)(ws);
+    const result = random.pick(SOCKET_STEPS)(ws);
+    if (result instanceof Promise) {
+      return result;
+    }
   }
-  return result;
+  return undefined;
 }
 
 app.any('/:seed', handler);
