@@ -216,10 +216,8 @@ own('listen wants a callback', (t) => {
 own('ports have 16 bits', (t) => {
   const made = app(t);
   for (const port of [-1, 65536, 1.5, NaN]) {
-    const values = [];
-    made.listen(port, (value) => values.push(value));
-    made.listen('127.0.0.1', port, (value) => values.push(value));
-    assert.deepEqual(values, [false, false], String(port));
+    assert.throws(() => made.listen(port, () => {}), RangeError);
+    assert.throws(() => made.listen('127.0.0.1', port, () => {}), RangeError);
   }
 });
 

@@ -355,10 +355,10 @@ own('close handlers and subscriptions that throw kill nothing', async (t) => {
     throw new Error('a failure');
   };
   const { port, warnings } = serveLogged(t, (app) => {
-    app.ws('/*', { open: (ws) => ws.subscribe('a'), close: fail, subscription: fail });
+    app.ws('/ws', { open: (ws) => ws.subscribe('a'), close: fail, subscription: fail });
     app.get('/', (res) => res.end('well'));
   });
-  const client = await open(t, port);
+  const client = await open(t, port, '/ws');
   client.socket.close();
   await until(() => count >= 2);
   await until(() => warnings().length >= 2);
@@ -367,7 +367,7 @@ own('close handlers and subscriptions that throw kill nothing', async (t) => {
 
 own('a message handler that rejects kills nothing, and is told', async (t) => {
   const { port, warnings } = serveLogged(t, (app) => {
-    app.ws('/*', {
+    app.ws('/ws', {
       message: async () => {
         await turn();
         throw new Error('within an async handler');
@@ -375,7 +375,7 @@ own('a message handler that rejects kills nothing, and is told', async (t) => {
     });
     app.get('/', (res) => res.end('well'));
   });
-  const client = await open(t, port);
+  const client = await open(t, port, '/ws');
   client.send('x');
   await until(() => warnings().length > 0);
   assert.match(warnings()[0].message, /within an async handler/);

@@ -83,9 +83,12 @@ async function giveUp(random, client) {
   random.pick([() => client.reset(), () => client.destroy(), () => client.end()])();
 }
 
+// Every connection is destroyed where it is used, and not kept until the test's end.
+const nothing = { after: () => {} };
+
 /** A connection with some requests; resolves with the number of responses. */
-async function exchange(t, port, random) {
-  const client = await connect(t, port);
+async function exchange(port, random) {
+  const client = await connect(nothing, port);
   const requests = Array.from({ length: 1 + random.below(5) }, (_, number) => {
     return randomRequest(random, number);
   });
@@ -165,8 +168,8 @@ async function readFrames(client) {
 }
 
 /** A WebSocket with some frames, right ones and wrong ones. */
-async function socketExchange(t, port, random) {
-  const client = await connect(t, port);
+async function socketExchange(port, random) {
+  const client = await connect(nothing, port);
   client.write(request('GET', `/ws/${random.below(2 ** 31)}`, HANDSHAKE));
   try {
     const head = await client.head();
@@ -195,7 +198,7 @@ async function socketExchange(t, port, random) {
   client.destroy();
 }
 
-async function round(t, port, seed) {
+async function round(port, seed) {
   let next = 0;
   let responses = 0;
   const work = async () => {
@@ -203,9 +206,9 @@ async function round(t, port, seed) {
       const random = new Random(seed * 1_000_003 + next);
       next += 1;
       if (random.oneIn(3)) {
-        await socketExchange(t, port, random);
+        await socketExchange(port, random);
       } else {
-        const count = await exchange(t, port, random);
+        const count = await exchange(port, random);
         responses += count;
       }
     }
@@ -226,7 +229,7 @@ ownInBothModes(`random interleavings, seed ${SEED}`, async (t, strict) => {
   const before = await server.measure();
   const measured = [];
   for (let number = 0; number < ROUNDS; number++) {
-    const responses = await Promise.race([round(t, port, SEED + number), server.died]);
+    const responses = await Promise.race([round(port, SEED + number), server.died]);
     assert.ok(responses > CONNECTIONS / 4, `only ${responses} responses`);
     await until(async () => (await server.measure()).counters.connectionsOpen === 0);
     measured.push(await server.measure());

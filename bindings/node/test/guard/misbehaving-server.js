@@ -160,13 +160,13 @@ function attempt(call) {
 
 function socketHandler(ws) {
   const { random } = ws;
-  let result;
   for (let count = random.below(3); count >= 0; count--) {
-    result = random.pick(SOCKET_STEPS)(ws);
-    // Nobody would hear of a rejection but whoever is given the promise.
-    if (typeof result?.then === 'function') break;
+    const result = random.pick(SOCKET_STEPS)(ws);
+    if (result instanceof Promise) {
+      return result;
+    }
   }
-  return result;
+  return undefined;
 }
 
 app.any('/:seed', handler);

@@ -42,11 +42,15 @@ const SOURCE = `
   app.listen(0, (token) => parentPort.postMessage(uws.us_socket_local_port(token)));
 `;
 
+// The connections end with their threads; nothing has to be done, nor kept, until the test's end.
+const nothing = { after: () => {} };
+
 /** Sends until the connection ends; what comes has to begin as an answer does. */
-async function load(t, port, random) {
+async function load(port, random) {
   let client;
+  let start = '';
   try {
-    client = await connect(t, port);
+    client = await connect(nothing, port);
   } catch (error) {
     assert.ok(['ECONNREFUSED', 'ECONNRESET'].includes(error.code), String(error));
     return;
@@ -65,15 +69,15 @@ async function load(t, port, random) {
       ]));
     }
     await sleep(1);
+    start ||= client.received.subarray(0, 9).toString('latin1');
+    client.received = Buffer.alloc(0);
   }
-  if (client.received.length > 0) {
-    assert.equal(client.received.subarray(0, 9).toString(), 'HTTP/1.1 ');
-  }
+  assert.ok('HTTP/1.1 '.startsWith(start), start);
   client.destroy();
 }
 
 /** Starts a thread and terminates it at some moment. */
-async function liveAndDie(t, random) {
+async function liveAndDie(random) {
   const worker = new Worker(SOURCE, { eval: true });
   const failed = new Promise((resolve, reject) => worker.once('error', reject));
   const exited = new Promise((resolve) => worker.once('exit', resolve));
@@ -89,7 +93,7 @@ async function liveAndDie(t, random) {
     });
     assert.notEqual(port, null, 'the thread ended by itself');
     for (let count = random.below(4); count >= 0; count--) {
-      loads.push(load(t, port, random));
+      loads.push(load(port, random));
     }
     await sleep(random.below(30));
   };
@@ -101,7 +105,7 @@ async function liveAndDie(t, random) {
 
 const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 
-own(`${WORKERS} threads are started, and terminated under load`, async (t) => {
+own(`${WORKERS} threads are started, and terminated under load`, async () => {
   const before = { descriptors: descriptors(), resources: process.getActiveResourcesInfo().sort() };
   let next = 0;
   let early;
@@ -109,7 +113,7 @@ own(`${WORKERS} threads are started, and terminated under load`, async (t) => {
     while (next < WORKERS) {
       const random = new Random(next);
       next += 1;
-      await liveAndDie(t, random);
+      await liveAndDie(random);
       if (next > WORKERS / 5 && early === undefined) {
         early = process.memoryUsage.rss();
       }

@@ -51,12 +51,14 @@ function parseHead(head) {
 class Raw {
   constructor(socket) {
     this.socket = socket;
-    this.received = Buffer.alloc(0);
+    this.pieces = [];
+    this.length = 0;
     this.isEnded = false;
     this.error = null;
     this.waiting = [];
     socket.on('data', (data) => {
-      this.received = Buffer.concat([this.received, data]);
+      this.pieces.push(data);
+      this.length += data.length;
       this.#wake();
     });
     socket.on('error', (error) => {
@@ -68,6 +70,19 @@ class Raw {
     };
     socket.on('end', end);
     socket.on('close', end);
+  }
+
+  /** What has come and was not taken. Joined when somebody looks, as large bodies come in many. */
+  get received() {
+    if (this.pieces.length !== 1) {
+      this.pieces = [Buffer.concat(this.pieces)];
+    }
+    return this.pieces[0];
+  }
+
+  set received(bytes) {
+    this.pieces = [bytes];
+    this.length = bytes.length;
   }
 
   #wake() {
@@ -102,7 +117,7 @@ class Raw {
   /** Takes `count` bytes. */
   take(count) {
     return this.#when(() => {
-      if (this.received.length < count) {
+      if (this.length < count) {
         return undefined;
       }
       const taken = this.received.subarray(0, count);
