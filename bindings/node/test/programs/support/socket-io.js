@@ -31,6 +31,10 @@ async function serve(t, options = {}, attachOptions = {}) {
   const app = uws.App();
   const io = new Server(options);
   io.attachApp(app, attachOptions);
+  // A session that is closed is kept for a last poll, 30 seconds by default, and the process too.
+  io.engine.on('connection', ({ transport }) => {
+    transport.closeTimeout = 500;
+  });
   const port = await listen(app);
   const clients = [];
   t.after(async () => {
