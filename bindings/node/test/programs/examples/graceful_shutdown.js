@@ -1,7 +1,7 @@
 'use strict';
 
-// On SIGTERM: takes no more connections, lets answers that have begun finish, tells WebSockets to go
-// elsewhere. Nothing then holds the process.
+// On SIGTERM: takes no more connections, lets answers that have begun finish, tells WebSockets to
+// go elsewhere. Nothing then holds the process.
 
 const uws = require('uWebSockets.js');
 

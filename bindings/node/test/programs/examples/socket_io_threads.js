@@ -1,7 +1,7 @@
 'use strict';
 
-// Socket.IO in two worker threads that form one cluster, with nothing but a BroadcastChannel between
-// them.
+// Socket.IO in two worker threads that form one cluster, with nothing but a BroadcastChannel
+// between them.
 
 const { BroadcastChannel, Worker, isMainThread, parentPort, threadId } =
   require('node:worker_threads');

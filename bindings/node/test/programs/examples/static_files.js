@@ -7,7 +7,11 @@ const fs = require('node:fs');
 const path = require('node:path');
 const uws = require('uWebSockets.js');
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.bin': 'application/octet-stream' };
+const TYPES = {
+  '.bin': 'application/octet-stream',
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+};
 const folder = process.argv[3];
 
 const files = new Map(

@@ -59,7 +59,8 @@ test('upload: many at a time', async (t) => {
 test('upload: who leaves midway is noticed', async (t) => {
   const program = await start(t, 'upload');
   const socket = await connect(t, program.port);
-  socket.write('POST /upload HTTP/1.1\r\nHost: a\r\nX-Name: half\r\nContent-Length: 100\r\n\r\nabc');
+  const head = 'POST /upload HTTP/1.1\r\nHost: a\r\nX-Name: half\r\nContent-Length: 100\r\n\r\n';
+  socket.write(`${head}abc`);
   await wait(50);
   socket.destroy();
   assert.equal(await program.line(), 'half aborted');
@@ -126,15 +127,15 @@ test('JSON post: two on one connection, cut anywhere', async (t) => {
   const two =
     'POST /sum HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n' +
     'a\r\n{"numbers"\r\n5\r\n:[3]}\r\n0\r\n\r\n';
-  const whole = await exchange(t, program.port, one + two);
-  const bodies = (text) => text.match(/\{"sum":\d+\}/g);
-  assert.deepEqual(bodies(whole), ['{"sum":3}', '{"sum":3}']);
+  const undated = (text) => text.replace(/^date: .*\r\n/gim, '');
+  const whole = undated(await exchange(t, program.port, one + two));
+  assert.deepEqual(whole.match(/\{.*\}/g), ['{"sum":3}', '{"sum":3}']);
   for (const cut of [1, 20, one.length - 1, one.length, one.length + 30, one.length + 95]) {
     const connection = await connect(t, program.port);
     connection.write((one + two).slice(0, cut));
     await wait(20);
     connection.write((one + two).slice(cut));
-    assert.equal(await connection.rest(), whole, `cut at ${cut}`);
+    assert.equal(undated(await connection.rest()), whole, `cut at ${cut}`);
   }
 });
 

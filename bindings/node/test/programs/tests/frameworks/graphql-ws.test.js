@@ -65,7 +65,8 @@ test('graphql-ws: queries and subscriptions', async (t) => {
   const client = connect(t, port);
   assert.deepEqual(await results(client, '{ hello }'), [{ data: { hello: 'world é' } }]);
   const values = await results(client, 'subscription { count(to: 100) }');
-  assert.deepEqual(values.map(({ data }) => data.count), Array.from({ length: 100 }, (_, i) => i + 1));
+  const expected = Array.from({ length: 100 }, (_, index) => index + 1);
+  assert.deepEqual(values.map(({ data }) => data.count), expected);
   const [{ errors }] = await results(client, '{ nothing }').catch((error) => [{ errors: error }]);
   assert.match(JSON.stringify(errors), /Cannot query field/);
 });

@@ -104,7 +104,8 @@ test('hyper-express: topics, pings, and a stream to a socket', async (t) => {
   a.send('alone');
   await a.next();
   assert.equal(server.num_of_subscribers('news'), 1);
-  assert.ok(subscriptions.some(([topic, now, before]) => `${topic} ${before} ${now}` === 'news 2 1'));
+  const left = ([topic, now, before]) => `${topic} ${before} ${now}` === 'news 2 1';
+  assert.ok(subscriptions.some(left));
 });
 
 test('hyper-express: many sockets echo at once', async (t) => {
