@@ -101,3 +101,30 @@ test('async handlers: late answers, and clients that left', async (t) => {
   assert.equal(await program.line(), 'd gone');
   assert.equal((await fetchAll(program.port, '/later/e')).text, 'E');
 });
+
+test('PROXY protocol: the client behind the proxy, for all requests of a connection', async (t) => {
+  const program = await start(t, 'proxy_protocol');
+  const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+  const from = (family, addresses) => {
+    const head = Buffer.from([0x21, family, 0, addresses.length / 2]);
+    return Buffer.concat([signature, head, Buffer.from(addresses, 'hex')]);
+  };
+  const zeros = '0'.repeat(20);
+  const ipv6 = from(0x21, `20010db8${zeros}00012001${zeros}00000002dcba0050`);
+  const cases = [
+    [Buffer.alloc(0), '', ''],
+    [from(0x11, 'c0a801020a000001dcba0050'), '192.168.1.2', 'c0a80102'],
+    [ipv6, '2001:0db8:0000:0000:0000:0000:0000:0001', `20010db8${zeros}0001`],
+  ];
+  for (const [header, client, clientBytes] of cases) {
+    const connection = await connect(t, program.port);
+    connection.write(header);
+    for (let count = 0; count < 2; count += 1) {
+      connection.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await connection.until('\r\n\r\n');
+      const { peer, ...rest } = JSON.parse(await connection.until('}'));
+      assert.match(peer, /^(127\.0\.0\.1|0000:.*:7f00:0001)$/);
+      assert.deepEqual(rest, { client, clientBytes });
+    }
+  }
+});
