@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress};
+use keirin_bench::load::verify::{Content, Errors};
 use keirin_bench::load::{self, Load, Outcome};
-use keirin_bench::task::Row;
-use keirin_bench::verify::{Content, Errors};
-use keirin_bench::ws::{frame, handshake, idle};
+use keirin_bench::load::{frame, handshake, idle};
+use keirin_bench::scenarios::Row;
 
 /// What the server does wrong, with the third message of a connection, or of all publications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,9 +258,11 @@ fn run_for(
             in_flight,
         },
         connections: 4,
+        cores: &[],
         warm_up: Duration::ZERO,
         window,
         address: serve(mode, fault),
+        socket_io: false,
         content: Content::All,
     };
     load::run(&load, |_| Ok(())).unwrap()
@@ -293,9 +295,9 @@ fn right_compressed_echoes_count_without_errors() {
             let outcome = run(scenario, in_flight, mode, Fault::None);
             assert_eq!(outcome.errors, Errors::default(), "{scenario}");
             assert!(outcome.operations > 0, "{scenario}");
-            let level_6_bytes = outcome.level_6_bytes.unwrap();
+            let compressed_bytes = outcome.compressed_bytes.unwrap();
             // Of the messages that were answered, which are some of all.
-            let limit = level_6_bytes * 105 / 100;
+            let limit = compressed_bytes * 105 / 100;
             assert!(outcome.answer_bytes <= limit, "{scenario}: {outcome:?}");
         }
     }
@@ -384,6 +386,40 @@ fn wrong_deliveries_are_noticed() {
         assert_eq!(errors.unanswered, unanswered, "{errors}");
         assert!(errors.bad_order + errors.bad_length >= surplus, "{errors}");
     }
+}
+
+#[test]
+fn a_room_and_slow_readers_are_served_without_errors() {
+    let outcome = run("room5", 1, Mode::Publish, Fault::None);
+    assert_eq!(outcome.errors, Errors::default());
+    assert_eq!((outcome.connections, outcome.operations % 20), (5, 0));
+    let outcome = run("slow5", 4, Mode::Publish, Fault::None);
+    assert_eq!(outcome.errors, Errors::default());
+    assert_eq!((outcome.connections, outcome.operations % 20), (7, 0));
+}
+
+#[test]
+fn wrong_deliveries_in_a_room_and_beside_slow_readers_are_noticed() {
+    let faults: &[(Fault, Count)] = &[
+        (Fault::Byte, |e| e.bad_body),
+        (Fault::Opcode, |e| e.bad_opcode),
+        (Fault::Length, |e| e.bad_length),
+        (Fault::Twice, |e| e.bad_order),
+        (Fault::Missing, |e| e.unanswered),
+        (Fault::Close, |e| e.unexpected_close + e.unanswered),
+        (Fault::Masked, |e| e.bad_length),
+        (Fault::ToItself, |e| e.bad_order),
+    ];
+    for &(fault, count) in faults {
+        let errors = run_wrong("room5", 1, Mode::Publish, fault);
+        assert!(count(&errors) > 0, "{fault:?}: {errors}");
+    }
+    let faults: &[(Fault, Count)] = &[
+        (Fault::Byte, |e| e.bad_body),
+        (Fault::Length, |e| e.bad_length),
+        (Fault::Missing, |e| e.bad_order),
+    ];
+    check("slow5", Mode::Publish, faults);
 }
 
 #[test]
