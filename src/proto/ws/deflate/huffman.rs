@@ -169,19 +169,22 @@ impl Builder {
             inner[node + 2] = NO_WEIGHT;
         }
         // Now depths, from the root of all, which was made last.
-        let mut inner_at = [0_usize; 17];
+        // Those of one depth stand together, and where they start says how many they are.
+        let mut starts = [0; 17];
         inner[count - 2] = 0;
-        inner_at[0] = 1;
+        starts[0] = count - 2;
         for node in (0..count - 2).rev() {
             let depth = inner[usize::from(parents[node])] + 1;
             inner[node] = depth;
-            inner_at[(depth as usize).min(16)] += 1;
+            starts[(depth as usize).min(16)] = node;
         }
         let mut leaves = [0; 16];
-        let mut left = count;
+        let (mut left, mut above) = (count, 1);
         for depth in 1..length_max {
-            leaves[depth] = 2 * inner_at[depth - 1] - inner_at[depth];
+            let here = starts[depth - 1] - starts[depth];
+            leaves[depth] = 2 * above - here;
             left -= leaves[depth];
+            above = here;
         }
         leaves[length_max] = left;
         leaves
