@@ -1,6 +1,6 @@
 //! Writing blocks (RFC 1951 section 3.2): the choice of the code, its description, the bits.
 
-use super::huffman::{self, Builder, Code, Used};
+use super::huffman::{self, Builder, Code, OfLength, Used};
 use super::matches::Sequence;
 
 /// Two more than DEFLATE uses, and the same for distances.
@@ -96,11 +96,12 @@ pub(super) struct BlockEncoder {
 impl BlockEncoder {
     pub(super) fn new() -> Self {
         let mut fixed = Codes::EMPTY;
-        let mut used = Used::default();
-        used.replace(0..LITERAL_SYMBOLS as u16);
-        huffman::codes(&used, &fixed_lengths(), &mut fixed.literals);
-        used.replace(0..DISTANCE_SYMBOLS as u16);
-        huffman::codes(&used, &[5; DISTANCE_SYMBOLS], &mut fixed.distances);
+        let mut alphabet = Alphabet::new();
+        alphabet.replace(fixed_lengths());
+        alphabet.codes(&mut fixed.literals);
+        let mut alphabet = Alphabet::new();
+        alphabet.replace([5; DISTANCE_SYMBOLS]);
+        alphabet.codes(&mut fixed.distances);
         Self {
             fixed,
             dynamic: Codes::EMPTY,
@@ -131,9 +132,8 @@ impl BlockEncoder {
             }
             out.put(0b100, 3);
             header.write(out);
-            let (literals, distances) = (&header.literals, &header.distances);
-            huffman::codes(&literals.used, &literals.lengths, &mut codes.literals);
-            huffman::codes(&distances.used, &distances.lengths, &mut codes.distances);
+            header.literals.codes(&mut codes.literals);
+            header.distances.codes(&mut codes.distances);
             write_sequences(bytes, sequences, codes, out);
         })
     }
@@ -235,6 +235,7 @@ fn bits(counts: &[u32], lengths: &[u8]) -> usize {
 struct Alphabet<const N: usize> {
     used: Used,
     lengths: [u8; N],
+    of_length: OfLength,
 }
 
 impl<const N: usize> Alphabet<N> {
@@ -242,12 +243,27 @@ impl<const N: usize> Alphabet<N> {
         Self {
             used: Used::default(),
             lengths: [0; N],
+            of_length: [0; 16],
         }
     }
 
     fn choose(&mut self, counts: &[u32; N], length_max: usize, builder: &mut Builder) {
         self.used.collect(counts);
-        builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+        self.of_length = builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+    }
+
+    /// Takes the lengths of a code that is known; those that are not 0 belong to used symbols.
+    fn replace(&mut self, lengths: [u8; N]) {
+        self.lengths = lengths;
+        self.used.collect(&lengths.map(u32::from));
+        self.of_length = [0; 16];
+        for &symbol in self.used.symbols() {
+            self.of_length[usize::from(lengths[usize::from(symbol)])] += 1;
+        }
+    }
+
+    fn codes(&self, codes: &mut [Code; N]) {
+        huffman::codes(&self.used, &self.lengths, &self.of_length, codes);
     }
 
     /// One symbol more than the last that is used.
@@ -302,14 +318,11 @@ impl Header {
         distances.choose(&counts.distances, DISTANCE_LENGTH_MAX, builder);
         // One code alone leaves bits without a meaning, which some decoders refuse.
         if distances.used.symbols().len() < 2 {
-            let other = distances
-                .used
-                .symbols()
-                .first()
-                .map_or(1, |&only| only.max(1));
-            distances.used.replace([0, other].into_iter());
-            distances.lengths[0] = 1;
-            distances.lengths[usize::from(other)] = 1;
+            let only = distances.used.symbols().first();
+            let other = only.map_or(1, |&only| only.max(1));
+            let mut lengths = [0; DISTANCE_SYMBOLS];
+            (lengths[0], lengths[usize::from(other)]) = (1, 1);
+            distances.replace(lengths);
         }
         self.runs.len = 0;
         self.runs.fold(literals.used.symbols(), &literals.lengths);
@@ -325,8 +338,8 @@ impl Header {
         let alphabet = &mut self.run_lengths;
         alphabet.lengths = [0; RUN_SYMBOLS];
         alphabet.choose(&counts, 7, &mut self.builder);
+        alphabet.codes(&mut self.run_codes);
         let lengths = &alphabet.lengths;
-        huffman::codes(&alphabet.used, lengths, &mut self.run_codes);
         let written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
         let last = LENGTHS_ORDER.iter().rposition(written);
         self.run_codes_written = last.map_or(4, |last| last + 1).max(4);

@@ -11,6 +11,9 @@ pub(super) struct Code {
     pub(super) length: u8,
 }
 
+/// How many symbols have a code of each length.
+pub(super) type OfLength = [usize; 16];
+
 /// The symbols of an alphabet that occur, in their order.
 pub(super) struct Used {
     symbols: [u16; SYMBOLS_MAX],
@@ -42,14 +45,6 @@ impl Used {
             }
         }
         self.len = len;
-    }
-
-    /// Takes these symbols instead, which are in their order.
-    pub(super) fn replace(&mut self, symbols: impl ExactSizeIterator<Item = u16>) {
-        self.len = symbols.len();
-        for (place, symbol) in self.symbols.iter_mut().zip(symbols) {
-            *place = symbol;
-        }
     }
 
     pub(super) fn symbols(&self) -> &[u16] {
@@ -92,20 +87,22 @@ impl Builder {
 
     /// Writes the lengths of an optimal code for `counts`, none longer than `length_max`, or nearly
     /// optimal where that limit is in the way. `used` has the symbols that occur; the others'
-    /// lengths are left as they are.
+    /// lengths are left as they are. Returns how many symbols have each length.
     pub(super) fn lengths(
         &mut self,
         counts: &[u32],
         used: &Used,
         length_max: usize,
         lengths: &mut [u8],
-    ) {
+    ) -> OfLength {
         let used = used.symbols();
-        if let &[symbol] = used {
-            lengths[usize::from(symbol)] = 1;
-        }
         if used.len() < 2 {
-            return;
+            for &symbol in used {
+                lengths[usize::from(symbol)] = 1;
+            }
+            let mut of_length = [0; 16];
+            of_length[1] = used.len();
+            return of_length;
         }
         self.sort(counts, used);
         let mut leaves = self.leaves_by_depth(used.len(), length_max);
@@ -118,19 +115,26 @@ impl Builder {
             }
             sorted = after;
         }
+        leaves
     }
 
     /// Sorts the symbols, which are in their order, by how often they occur.
     fn sort(&mut self, counts: &[u32], used: &[u16]) {
         let mut places = [0_u16; BUCKETS];
+        let mut highest = 0;
         for &symbol in used {
-            places[bucket(counts[usize::from(symbol)])] += 1;
+            let bucket = bucket(counts[usize::from(symbol)]);
+            places[bucket] += 1;
+            highest = highest.max(bucket);
         }
         let mut end = 0;
-        for place in &mut places {
+        for place in &mut places[..=highest] {
             end += std::mem::replace(place, end);
         }
-        let often = usize::from(places[BUCKETS - 1]);
+        let often = match highest + 1 {
+            BUCKETS => places[highest].into(),
+            _ => used.len(),
+        };
         for &symbol in used {
             let count = counts[usize::from(symbol)];
             let place = &mut places[bucket(count)];
@@ -145,7 +149,7 @@ impl Builder {
     ///
     /// The leaves come sorted, and the inner nodes come to be in the order of their weights, so
     /// that the next two to join are at the fronts of two queues (van Leeuwen).
-    fn leaves_by_depth(&mut self, count: usize, length_max: usize) -> [usize; 16] {
+    fn leaves_by_depth(&mut self, count: usize, length_max: usize) -> OfLength {
         let (sorted, inner) = (&mut self.sorted[..count + 2], &mut self.inner[..count + 2]);
         let parents = &mut self.parents[..count + 2];
         sorted[count..].fill(NO_WEIGHT << SYMBOL_BITS);
@@ -192,8 +196,8 @@ impl Builder {
 }
 
 /// Lengthens short codes until those at the limit have room.
-fn limit_lengths(leaves: &mut [usize; 16], length_max: usize) {
-    let taken = |leaves: &[usize; 16]| -> usize {
+fn limit_lengths(leaves: &mut OfLength, length_max: usize) {
+    let taken = |leaves: &OfLength| -> usize {
         (1..=length_max)
             .map(|length| leaves[length] << (length_max - length))
             .sum()
@@ -209,21 +213,16 @@ fn limit_lengths(leaves: &mut [usize; 16], length_max: usize) {
     }
 }
 
-/// The codes that go with the lengths of the symbols that are used.
-pub(super) fn codes(used: &Used, lengths: &[u8], codes: &mut [Code]) {
-    let length_of = |symbol: u16| lengths[usize::from(symbol)] & 15;
-    let mut of_length = [0_u16; 16];
-    for &symbol in used.symbols() {
-        of_length[usize::from(length_of(symbol))] += 1;
-    }
+/// The codes that go with the lengths of the symbols that are used, of which so many have each.
+pub(super) fn codes(used: &Used, lengths: &[u8], of_length: &OfLength, codes: &mut [Code]) {
     let mut next = [0_u16; 16];
-    let mut first = 0_u16;
+    let mut first = 0;
     for length in 1..16 {
         first = (first + of_length[length - 1]) << 1;
-        next[length] = first;
+        next[length] = first as u16;
     }
     for &symbol in used.symbols() {
-        let length = length_of(symbol);
+        let length = lengths[usize::from(symbol)] & 15;
         let next = &mut next[usize::from(length)];
         codes[usize::from(symbol)] = Code {
             bits: next.reverse_bits() >> ((16 - length) & 15),
@@ -321,9 +320,11 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc() {
         let mut used = Used::default();
-        used.replace(0..8);
+        used.collect(&[1; 8]);
         let mut found = [Code::default(); 8];
-        codes(&used, &[3, 3, 3, 3, 3, 2, 4, 4], &mut found);
+        let mut of_length = [0; 16];
+        of_length[2..5].copy_from_slice(&[1, 5, 2]);
+        codes(&used, &[3, 3, 3, 3, 3, 2, 4, 4], &of_length, &mut found);
         let bits: Vec<String> = found
             .iter()
             .map(|code| {
