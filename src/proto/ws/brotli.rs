@@ -24,8 +24,8 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 /// How much room decompressed bytes are given at a time.
 const OUTPUT_STEP_BYTES: usize = 16 << 10;
 
-/// From here on a message is long enough that telling literals apart by what stands in front of them
-/// pays, and that a repetition should be a little longer to be worth its distance.
+/// From here on a message is long enough that telling literals apart by what stands in front of
+/// them pays, and that a repetition should be a little longer to be worth its distance.
 const LARGE_BYTES: usize = 4 << 10;
 /// What the encoder has to be told as the length before it does so.
 const CONTEXT_BYTES_MIN: usize = 1 << 20;

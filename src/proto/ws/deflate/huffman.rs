@@ -69,7 +69,7 @@ fn symbol_of(entry: u32) -> usize {
     (entry & ((1 << SYMBOL_BITS) - 1)) as usize
 }
 
-/// Symbols that occur as often as this or more are sorted by comparing them, the others by counting.
+/// The last one is for all symbols that occur more often; they are sorted by comparing them.
 const BUCKETS: usize = 64;
 
 fn bucket(count: u32) -> usize {

@@ -2,10 +2,8 @@
 
 use super::block::{LENGTHS_ORDER, fixed_lengths};
 use super::huffman::SYMBOLS_MAX;
+use super::input::{Input, PADDED_BYTES_MAX, PADDING_BYTES};
 use super::{InflateError, Inflater};
-
-/// What a flush ends with, and what stays off the wire (RFC 7692 section 7.2.1).
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// The tables are indexed with at most so many bits; longer codes take a second step.
 const LITERAL_ROOT_BITS: u32 = 10;
@@ -14,15 +12,6 @@ const DISTANCE_ROOT_BITS: u32 = 8;
 /// What the fast loop needs in front of it: two literals, the longest repetition, and what may be
 /// written behind.
 const OUTPUT_SLACK: usize = 2 + 258 + 16;
-/// Two reads of eight bytes, the first of which moves on by up to seven.
-const INPUT_SLACK: usize = 7 + 8 + 8;
-/// What the fast loop takes at most in one go: three literals of the first table, a length and a
-/// distance with their extra bits, 3 * 10 + 20 + 28 bits.
-const STEP_BYTES_MAX: usize = 10;
-/// A message that is compressed to no more than this is copied to where something can stand behind
-/// it, so that the fast loop comes to its end.
-const PADDED_BYTES_MAX: usize = 4 << 10;
-const PADDING_BYTES: usize = TAIL.len() + INPUT_SLACK - STEP_BYTES_MAX;
 const COPY_BYTES: usize = 16;
 /// The room that a message gets at first.
 const ROOM_BYTES_MIN: usize = 2 << 10;
@@ -621,163 +610,6 @@ fn copy_stored(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Inf
     Ok(())
 }
 
-/// The bits of a message, the first one lowest, and of the tail that the sender left away.
-#[derive(Clone, Copy)]
-struct Input<'a> {
-    /// What was sent, and maybe the tail and padding.
-    bytes: &'a [u8],
-    /// How much of it was sent.
-    len: usize,
-    /// The fast loop may start a step before here.
-    fast_end: usize,
-    /// How many bytes are in `bits` or were; the tail's come last.
-    at: usize,
-    bits: u64,
-    /// How many of `bits` count. The others are zeros, or as they will be.
-    count: u32,
-}
-
-impl<'a> Input<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            len: bytes.len(),
-            fast_end: (bytes.len() + 1).saturating_sub(INPUT_SLACK),
-            at: 0,
-            bits: 0,
-            count: 0,
-        }
-    }
-
-    /// The same, from a copy of `bytes` with something behind it.
-    fn padded(bytes: &[u8], padded: &'a mut [u8]) -> Self {
-        let (copy, behind) = padded.split_at_mut(bytes.len());
-        copy.copy_from_slice(bytes);
-        behind[..TAIL.len()].copy_from_slice(&TAIL);
-        Self {
-            len: bytes.len(),
-            fast_end: (bytes.len() + TAIL.len() + 1).saturating_sub(STEP_BYTES_MAX),
-            ..Self::new(padded)
-        }
-    }
-
-    /// The byte that the next bit belongs to.
-    #[inline(always)]
-    fn place(&self) -> usize {
-        self.at - (self.count / 8) as usize
-    }
-
-    /// Whether everything that the sender has sent is used. What the tail would add to that is
-    /// nothing.
-    fn is_finished(&self) -> bool {
-        self.place() >= self.len
-    }
-
-    /// Whether a step of the fast loop takes only what is there, and reads no further than where
-    /// something is.
-    #[inline(always)]
-    fn has_slack(&self) -> bool {
-        self.at < self.fast_end
-    }
-
-    /// Forgets what was read behind the tail.
-    fn give_back_padding(&mut self) {
-        let behind = self.at.saturating_sub(self.len + TAIL.len());
-        if behind > 0 {
-            self.at -= behind;
-            self.count -= 8 * behind as u32;
-            self.bits &= (1 << self.count) - 1;
-        }
-    }
-
-    fn cursor(&self) -> (usize, u64, u32) {
-        (self.at, self.bits, self.count)
-    }
-
-    fn go_back(&mut self, to: (usize, u64, u32)) {
-        (self.at, self.bits, self.count) = to;
-    }
-
-    /// Fills up to 56 bits or more, of bytes that are there.
-    #[inline(always)]
-    fn fill_fast(&mut self) {
-        let next = self.bytes[self.at..].first_chunk();
-        let next = u64::from_le_bytes(*next.expect("there is slack"));
-        self.bits |= next << self.count;
-        self.at += ((63 - self.count) / 8) as usize;
-        self.count |= 56;
-    }
-
-    /// Fills as far as there is something to fill with.
-    #[inline(always)]
-    fn fill(&mut self) {
-        if self.at + 8 <= self.len {
-            self.fill_fast();
-        } else {
-            self.fill_slowly();
-        }
-    }
-
-    #[inline(never)]
-    fn fill_slowly(&mut self) {
-        while self.count <= 56 {
-            let byte = match self.at.checked_sub(self.len) {
-                None => self.bytes[self.at],
-                Some(behind) => match TAIL.get(behind) {
-                    Some(&byte) => byte,
-                    None => return,
-                },
-            };
-            self.bits |= u64::from(byte) << self.count;
-            self.at += 1;
-            self.count += 8;
-        }
-    }
-
-    #[inline(always)]
-    fn skip(&mut self, count: u32) {
-        self.bits >>= count;
-        self.count -= count;
-    }
-
-    /// The same where there may be too few.
-    fn try_skip(&mut self, count: u32) -> Result<(), InflateError> {
-        if count > self.count {
-            return Err(InflateError::Corrupt);
-        }
-        self.skip(count);
-        Ok(())
-    }
-
-    /// The next `count` bits, at most 16.
-    fn take(&mut self, count: u32) -> Result<u32, InflateError> {
-        if self.count < count {
-            self.fill();
-        }
-        let bits = self.bits & ((1 << count) - 1);
-        self.try_skip(count)?;
-        Ok(bits as u32)
-    }
-
-    /// Goes on with the next whole byte.
-    fn align(&mut self) {
-        self.skip(self.count & 7);
-    }
-
-    /// Up to `count` of the bytes that were sent, from a whole byte on; none where those end.
-    fn take_bytes(&mut self, count: usize) -> &'a [u8] {
-        let at = self.place();
-        let rest = self.bytes[..self.len].get(at..).unwrap_or_default();
-        let some = &rest[..count.min(rest.len())];
-        if !some.is_empty() {
-            self.at = at + some.len();
-            self.bits = 0;
-            self.count = 0;
-        }
-        some
-    }
-}
-
 /// The message as far as it goes.
 struct Output<'a> {
     bytes: &'a mut Vec<u8>,
@@ -905,6 +737,7 @@ impl Room<'_> {
 mod tests {
     use super::*;
     use crate::proto::ws::deflate::Compression;
+    use crate::testing::sample::{Random, json};
 
     #[test]
     fn a_bomb_is_not_read_beyond_the_limit() {
@@ -927,6 +760,39 @@ mod tests {
             assert!(output.at <= bytes_max + OUTPUT_SLACK);
             assert!(out.len() <= bytes_max + OUTPUT_SLACK);
             assert!(input.at < 200 + bytes_max / 500, "read {} bytes", input.at);
+        }
+    }
+
+    fn outcome(mut input: Input<'_>) -> Result<Vec<u8>, InflateError> {
+        let (mut out, history) = (Vec::new(), Inflater::new(15));
+        let mut output = Output {
+            at: 0,
+            start: 0,
+            end_max: 4000,
+            bytes: &mut out,
+            history: &history,
+        };
+        Tables::new().blocks(&mut input, &mut output)?;
+        let end = output.at;
+        out.truncate(end);
+        Ok(out)
+    }
+
+    #[test]
+    fn padding_changes_nothing() {
+        let mut random = Random::new(4);
+        let mut small = Vec::new();
+        assert!(Compression::new(6).deflate_shared(15, &json(3, 1500), &mut small));
+        for round in 0..3000 {
+            let mut bytes = small[..random.below(small.len() + 1)].to_vec();
+            if round % 2 == 0 && !bytes.is_empty() {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+            }
+            // What stands in the padding is of an earlier message.
+            let mut padded = random.bytes(PADDED_BYTES_MAX + PADDING_BYTES);
+            let with = outcome(Input::padded(&bytes, &mut padded));
+            assert_eq!(with, outcome(Input::new(&bytes)), "{round}");
         }
     }
 }

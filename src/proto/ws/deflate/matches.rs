@@ -265,8 +265,8 @@ struct Search<'a, C> {
 }
 
 impl<C: Chains> Search<'_, C> {
-    /// Cuts the view from `from` on into sequences, of which the first gets `literals` more; returns
-    /// up to where, and how many literals are left.
+    /// Cuts the view from `from` on into sequences, of which the first gets `literals` more;
+    /// returns up to where, and how many literals are left.
     #[inline(always)]
     fn parse(
         &mut self,

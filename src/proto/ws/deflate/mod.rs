@@ -8,6 +8,7 @@
 mod block;
 mod huffman;
 mod inflate;
+mod input;
 mod matches;
 #[cfg(test)]
 mod tests;
