@@ -1,10 +1,13 @@
 //! Writing blocks (RFC 1951 section 3.2): the choice of the code, its description, the bits.
 
-use super::huffman::{self, Code};
+use super::huffman::{self, Builder, Code, OfLength, Used};
 use super::matches::Sequence;
 
-const LITERAL_SYMBOLS: usize = 286;
-const DISTANCE_SYMBOLS: usize = 30;
+/// Two more than DEFLATE uses, and the same for distances.
+const LITERAL_SYMBOLS: usize = huffman::SYMBOLS_MAX;
+const DISTANCE_SYMBOLS: usize = 32;
+/// The symbols of the code for code lengths, and some that never occur.
+const RUN_SYMBOLS: usize = 24;
 const END_OF_BLOCK: usize = 256;
 
 /// Shorter than DEFLATE's 15, so that four of them fit into what a write can hold.
@@ -64,20 +67,20 @@ fn split_distance(value: u16) -> Split {
 
 /// A code for literals and lengths, and one for distances.
 struct Codes {
-    literals: [Code; huffman::SYMBOLS_MAX],
+    literals: [Code; LITERAL_SYMBOLS],
     distances: [Code; DISTANCE_SYMBOLS],
 }
 
 impl Codes {
     const EMPTY: Self = Self {
-        literals: [Code { bits: 0, length: 0 }; huffman::SYMBOLS_MAX],
+        literals: [Code { bits: 0, length: 0 }; LITERAL_SYMBOLS],
         distances: [Code { bits: 0, length: 0 }; DISTANCE_SYMBOLS],
     };
 }
 
 /// The lengths of the fixed code (section 3.2.6).
-pub(super) fn fixed_lengths() -> [u8; huffman::SYMBOLS_MAX] {
-    let mut lengths = [8; huffman::SYMBOLS_MAX];
+pub(super) fn fixed_lengths() -> [u8; LITERAL_SYMBOLS] {
+    let mut lengths = [8; LITERAL_SYMBOLS];
     lengths[144..256].fill(9);
     lengths[256..280].fill(7);
     lengths
@@ -93,12 +96,16 @@ pub(super) struct BlockEncoder {
 impl BlockEncoder {
     pub(super) fn new() -> Self {
         let mut fixed = Codes::EMPTY;
-        huffman::codes(&fixed_lengths(), &mut fixed.literals);
-        huffman::codes(&[5; DISTANCE_SYMBOLS], &mut fixed.distances);
+        let mut alphabet = Alphabet::new();
+        alphabet.replace(fixed_lengths());
+        alphabet.codes(&mut fixed.literals);
+        let mut alphabet = Alphabet::new();
+        alphabet.replace([5; DISTANCE_SYMBOLS]);
+        alphabet.codes(&mut fixed.distances);
         Self {
             fixed,
             dynamic: Codes::EMPTY,
-            header: Header::default(),
+            header: Header::new(),
         }
     }
 
@@ -114,7 +121,7 @@ impl BlockEncoder {
         let counts = Counts::of(bytes, sequences);
         let fixed_bits = counts.fixed_bits();
         self.header.choose(&counts);
-        let dynamic_bits = counts.bits(&self.header.lengths) + self.header.bits();
+        let dynamic_bits = counts.bits(&self.header) + self.header.bits();
         let cost_bits = 3 + counts.extra_bits as usize + fixed_bits.min(dynamic_bits);
         let (header, codes) = (&self.header, &mut self.dynamic);
         out.with_room(cost_bits, end_max, |out| {
@@ -125,9 +132,8 @@ impl BlockEncoder {
             }
             out.put(0b100, 3);
             header.write(out);
-            let (literals, distances) = header.lengths.split_at(LITERAL_SYMBOLS);
-            huffman::codes(literals, &mut codes.literals);
-            huffman::codes(distances, &mut codes.distances);
+            header.literals.codes(&mut codes.literals);
+            header.distances.codes(&mut codes.distances);
             write_sequences(bytes, sequences, codes, out);
         })
     }
@@ -169,30 +175,32 @@ fn write_sequences(bytes: &[u8], sequences: &[Sequence], codes: &Codes, to: &mut
     (to.at, to.bits, to.count) = (out.at, out.bits, out.count);
 }
 
-/// How often each symbol occurs in a block: literals and lengths, then distances.
+/// How often each symbol occurs in a block.
 struct Counts {
-    symbols: [u32; LITERAL_SYMBOLS + DISTANCE_SYMBOLS],
+    literals: [u32; LITERAL_SYMBOLS],
+    distances: [u32; DISTANCE_SYMBOLS],
     extra_bits: u32,
 }
 
 impl Counts {
     fn of(bytes: &[u8], sequences: &[Sequence]) -> Self {
         let mut counts = Self {
-            symbols: [0; LITERAL_SYMBOLS + DISTANCE_SYMBOLS],
+            literals: [0; LITERAL_SYMBOLS],
+            distances: [0; DISTANCE_SYMBOLS],
             extra_bits: 0,
         };
-        counts.symbols[END_OF_BLOCK] = 1;
+        counts.literals[END_OF_BLOCK] = 1;
         let mut rest = bytes;
         for sequence in sequences {
             let (literals, after) = rest.split_at(sequence.literals as usize);
             for &byte in literals {
-                counts.symbols[usize::from(byte)] += 1;
+                counts.literals[usize::from(byte)] += 1;
             }
             if sequence.length > 0 {
                 let length = split_length(sequence.length);
                 let distance = split_distance(sequence.distance);
-                counts.symbols[length.symbol] += 1;
-                counts.symbols[LITERAL_SYMBOLS + distance.symbol] += 1;
+                counts.literals[length.symbol] += 1;
+                counts.distances[distance.symbol] += 1;
                 counts.extra_bits += length.extra_bits + distance.extra_bits;
             }
             rest = &after[usize::from(sequence.length)..];
@@ -200,98 +208,142 @@ impl Counts {
         counts
     }
 
-    /// What the symbols take with codes of these lengths.
-    fn bits(&self, lengths: &[u8; LITERAL_SYMBOLS + DISTANCE_SYMBOLS]) -> usize {
-        let products = self.symbols.iter().zip(lengths);
-        products
-            .map(|(&count, &length)| count * u32::from(length))
-            .sum::<u32>() as usize
+    /// What the symbols take with the codes of `header`.
+    fn bits(&self, header: &Header) -> usize {
+        let literals = bits(&self.literals, &header.literals.lengths);
+        literals + bits(&self.distances, &header.distances.lengths)
     }
 
     /// What they take with the fixed code.
     fn fixed_bits(&self) -> usize {
-        let sum = |range: std::ops::Range<usize>| self.symbols[range].iter().sum::<u32>() as usize;
-        let all = sum(0..LITERAL_SYMBOLS);
-        let longer = sum(144..256);
-        let shorter = sum(256..280);
-        8 * all + longer - shorter + 5 * sum(LITERAL_SYMBOLS..LITERAL_SYMBOLS + DISTANCE_SYMBOLS)
+        let sum = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
+        let longer = sum(&self.literals[144..256]);
+        let shorter = sum(&self.literals[256..280]);
+        8 * sum(&self.literals) + longer - shorter + 5 * sum(&self.distances)
+    }
+}
+
+/// What symbols take with codes of these lengths.
+fn bits(counts: &[u32], lengths: &[u8]) -> usize {
+    let products = counts.iter().zip(lengths);
+    products
+        .map(|(&count, &length)| count * u32::from(length))
+        .sum::<u32>() as usize
+}
+
+/// The code of an alphabet of `N` symbols: the lengths of those that are used.
+struct Alphabet<const N: usize> {
+    used: Used,
+    lengths: [u8; N],
+    of_length: OfLength,
+}
+
+impl<const N: usize> Alphabet<N> {
+    fn new() -> Self {
+        Self {
+            used: Used::default(),
+            lengths: [0; N],
+            of_length: [0; 16],
+        }
+    }
+
+    fn choose(&mut self, counts: &[u32; N], length_max: usize, builder: &mut Builder) {
+        self.used.collect(counts);
+        self.of_length = builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+    }
+
+    /// Takes the lengths of a code that is known; those that are not 0 belong to used symbols.
+    fn replace(&mut self, lengths: [u8; N]) {
+        self.lengths = lengths;
+        self.used.collect(&lengths.map(u32::from));
+        self.of_length = [0; 16];
+        for &symbol in self.used.symbols() {
+            self.of_length[usize::from(lengths[usize::from(symbol)])] += 1;
+        }
+    }
+
+    fn codes(&self, codes: &mut [Code; N]) {
+        huffman::codes(&self.used, &self.lengths, &self.of_length, codes);
+    }
+
+    /// One symbol more than the last that is used.
+    fn end(&self) -> usize {
+        self.used
+            .symbols()
+            .last()
+            .map_or(0, |&last| last + 1)
+            .into()
     }
 }
 
 /// The description of a dynamic code (section 3.2.7).
 struct Header {
-    lengths: [u8; LITERAL_SYMBOLS + DISTANCE_SYMBOLS],
-    literal_symbols: usize,
-    distance_symbols: usize,
-    /// The lengths with their runs folded: symbol, and what follows it.
-    runs: Vec<(u8, u8)>,
-    run_codes: [Code; 19],
+    literals: Alphabet<LITERAL_SYMBOLS>,
+    distances: Alphabet<DISTANCE_SYMBOLS>,
+    /// The lengths of both with their runs folded.
+    runs: Runs,
+    run_lengths: Alphabet<RUN_SYMBOLS>,
+    run_codes: [Code; RUN_SYMBOLS],
+    /// How many of the run codes' lengths are written.
     run_codes_written: usize,
     runs_bits: usize,
+    builder: Builder,
 }
 
-impl Default for Header {
-    fn default() -> Self {
-        Self {
-            lengths: [0; LITERAL_SYMBOLS + DISTANCE_SYMBOLS],
-            literal_symbols: 0,
-            distance_symbols: 0,
-            runs: Vec::new(),
-            run_codes: [Code::default(); 19],
-            run_codes_written: 0,
-            runs_bits: 0,
-        }
-    }
-}
-
-/// How many bits follow the symbols 16, 17 and 18.
-const RUN_EXTRA_BITS: [u32; 3] = [2, 3, 7];
+/// How many bits follow the symbols of the code for code lengths.
+const RUN_EXTRA_BITS: [u8; RUN_SYMBOLS] = {
+    let mut bits = [0; RUN_SYMBOLS];
+    (bits[16], bits[17], bits[18]) = (2, 3, 7);
+    bits
+};
 
 impl Header {
-    fn choose(&mut self, counts: &Counts) {
-        let (literal_counts, distance_counts) = counts.symbols.split_at(LITERAL_SYMBOLS);
-        let (literals, distances) = self.lengths.split_at_mut(LITERAL_SYMBOLS);
-        huffman::lengths(literal_counts, LITERAL_LENGTH_MAX, literals);
-        huffman::lengths(distance_counts, DISTANCE_LENGTH_MAX, distances);
-        // One code alone leaves bits without a meaning, which some decoders refuse.
-        if distances[1..].iter().all(|&length| length == 0) {
-            distances[..2].fill(1);
-        } else if distances.iter().filter(|&&length| length > 0).count() == 1 {
-            distances[0] = 1;
+    fn new() -> Self {
+        Self {
+            literals: Alphabet::new(),
+            distances: Alphabet::new(),
+            runs: Runs::new(),
+            run_lengths: Alphabet::new(),
+            run_codes: [Code::default(); RUN_SYMBOLS],
+            run_codes_written: 0,
+            runs_bits: 0,
+            builder: Builder::new(),
         }
-        let used = |lengths: &[u8]| lengths.iter().rposition(|&length| length > 0);
-        self.literal_symbols = used(literals).map_or(257, |last| last + 1);
-        self.distance_symbols = used(distances).map_or(1, |last| last + 1);
-        let distance_symbols = self.distance_symbols;
-        self.fold_runs(distance_symbols);
     }
 
-    fn fold_runs(&mut self, distance_symbols: usize) {
-        self.runs.clear();
-        let mut counts = [0_u32; 19];
-        let literals = &self.lengths[..self.literal_symbols];
-        let distances = &self.lengths[LITERAL_SYMBOLS..LITERAL_SYMBOLS + distance_symbols];
-        for part in [literals, distances] {
-            for same in part.chunk_by(|one, other| one == other) {
-                fold_run(same[0], same.len(), &mut self.runs);
-            }
+    fn choose(&mut self, counts: &Counts) {
+        let builder = &mut self.builder;
+        let (literals, distances) = (&mut self.literals, &mut self.distances);
+        literals.choose(&counts.literals, LITERAL_LENGTH_MAX, builder);
+        distances.choose(&counts.distances, DISTANCE_LENGTH_MAX, builder);
+        // One code alone leaves bits without a meaning, which some decoders refuse.
+        if distances.used.symbols().len() < 2 {
+            let only = distances.used.symbols().first();
+            let other = only.map_or(1, |&only| only.max(1));
+            let mut lengths = [0; DISTANCE_SYMBOLS];
+            (lengths[0], lengths[usize::from(other)]) = (1, 1);
+            distances.replace(lengths);
         }
-        let mut extra_bits = 0;
-        for &(symbol, _) in &self.runs {
+        self.runs.len = 0;
+        self.runs.fold(literals.used.symbols(), &literals.lengths);
+        self.runs.fold(distances.used.symbols(), &distances.lengths);
+        self.choose_run_codes();
+    }
+
+    fn choose_run_codes(&mut self) {
+        let mut counts = [0_u32; RUN_SYMBOLS];
+        for &(symbol, _) in self.runs.entries() {
             counts[usize::from(symbol)] += 1;
-            if symbol >= 16 {
-                extra_bits += RUN_EXTRA_BITS[usize::from(symbol) - 16];
-            }
         }
-        let mut lengths = [0; 19];
-        huffman::lengths(&counts, 7, &mut lengths);
-        huffman::codes(&lengths, &mut self.run_codes);
+        let alphabet = &mut self.run_lengths;
+        alphabet.lengths = [0; RUN_SYMBOLS];
+        alphabet.choose(&counts, 7, &mut self.builder);
+        alphabet.codes(&mut self.run_codes);
+        let lengths = &alphabet.lengths;
         let written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
         let last = LENGTHS_ORDER.iter().rposition(written);
         self.run_codes_written = last.map_or(4, |last| last + 1).max(4);
-        let products = counts.iter().zip(lengths);
-        let symbols = products.map(|(&count, length)| count * u32::from(length));
-        self.runs_bits = (symbols.sum::<u32>() + extra_bits) as usize;
+        self.runs_bits = bits(&counts, lengths) + bits(&counts, &RUN_EXTRA_BITS);
     }
 
     /// How long it is.
@@ -300,44 +352,97 @@ impl Header {
     }
 
     fn write(&self, out: &mut Bits<'_>) {
-        out.put((self.literal_symbols - 257) as u32, 5);
-        out.put((self.distance_symbols - 1) as u32, 5);
-        out.put((self.run_codes_written - 4) as u32, 4);
-        for &symbol in &LENGTHS_ORDER[..self.run_codes_written] {
-            out.put(self.run_codes[usize::from(symbol)].length.into(), 3);
+        out.add_bits((self.literals.end() - 257) as u32, 5);
+        out.add_bits((self.distances.end() - 1) as u32, 5);
+        out.add_bits((self.run_codes_written - 4) as u32, 4);
+        out.flush();
+        for symbols in LENGTHS_ORDER[..self.run_codes_written].chunks(16) {
+            for &symbol in symbols {
+                out.add_bits(self.run_lengths.lengths[usize::from(symbol)].into(), 3);
+            }
+            out.flush();
         }
-        for &(symbol, extra) in &self.runs {
-            out.add(self.run_codes[usize::from(symbol)]);
-            if symbol >= 16 {
-                out.add_bits(extra.into(), RUN_EXTRA_BITS[usize::from(symbol) - 16]);
+        for some in self.runs.entries().chunks(4) {
+            for &(symbol, extra) in some {
+                let symbol = usize::from(symbol);
+                out.add(self.run_codes[symbol]);
+                out.add_bits(extra.into(), RUN_EXTRA_BITS[symbol].into());
             }
             out.flush();
         }
     }
 }
 
-/// Writes `count` times `length` in as few symbols as it takes.
-fn fold_run(length: u8, mut count: usize, runs: &mut Vec<(u8, u8)>) {
-    if length == 0 {
-        while count >= 11 {
-            let some = count.min(138);
-            runs.push((18, (some - 11) as u8));
-            count -= some;
-        }
-        if count >= 3 {
-            runs.push((17, (count - 3) as u8));
-            count = 0;
-        }
-    } else if count >= 4 {
-        runs.push((length, 0));
-        count -= 1;
-        while count >= 3 {
-            let some = count.min(6);
-            runs.push((16, (some - 3) as u8));
-            count -= some;
+/// Lengths in the symbols of section 3.2.7: each with what follows it.
+struct Runs {
+    entries: [(u8, u8); LITERAL_SYMBOLS + DISTANCE_SYMBOLS + 2],
+    len: usize,
+}
+
+impl Runs {
+    fn new() -> Self {
+        Self {
+            entries: [(0, 0); _],
+            len: 0,
         }
     }
-    runs.extend(std::iter::repeat_n((length, 0), count));
+
+    fn entries(&self) -> &[(u8, u8)] {
+        &self.entries[..self.len]
+    }
+
+    fn push(&mut self, symbol: u8, extra: usize) {
+        self.entries[self.len] = (symbol, extra as u8);
+        self.len += 1;
+    }
+
+    /// Adds the lengths of an alphabet up to the last that is used, in as few symbols as it takes.
+    fn fold(&mut self, used: &[u16], lengths: &[u8]) {
+        let (mut next, mut before, mut repeats) = (0, 0, 0);
+        for &symbol in used {
+            let symbol = usize::from(symbol);
+            let length = lengths[symbol];
+            let mut gap = symbol - next;
+            next = symbol + 1;
+            repeats = if gap == 0 && length == before {
+                repeats + 1
+            } else {
+                0
+            };
+            before = length;
+            while gap > 138 {
+                self.push(18, 138 - 11);
+                gap -= 138;
+            }
+            // No branches, as nobody can foresee them: what is too much is overwritten.
+            let long = if gap >= 11 {
+                (18, gap - 11)
+            } else {
+                (17, gap.wrapping_sub(3))
+            };
+            let (zeros, extra) = if gap >= 3 { long } else { (0, 0) };
+            self.entries[self.len] = (zeros, extra as u8);
+            self.entries[self.len + 1] = (0, 0);
+            self.len += if gap >= 3 { 1 } else { gap };
+            self.push(length, 0);
+            if repeats >= 3 {
+                repeats = self.fold_repeat(repeats);
+            }
+        }
+    }
+
+    /// The last length was the same `repeats` times before; returns what counts of that.
+    fn fold_repeat(&mut self, repeats: usize) -> usize {
+        if repeats == 3 {
+            self.len -= 3;
+            self.push(16, 0);
+        } else {
+            self.len -= 1;
+            self.entries[self.len - 1].1 += 1;
+        }
+        // A symbol stands for six at most.
+        if repeats == 6 { 0 } else { repeats }
+    }
 }
 
 /// Bits, the first one lowest, behind the bytes of a buffer.

@@ -11,95 +11,193 @@ pub(super) struct Code {
     pub(super) length: u8,
 }
 
-/// Writes the lengths of an optimal code for `counts`, none longer than `length_max`, or nearly
-/// optimal where that limit is in the way. Symbols that do not occur get 0.
-pub(super) fn lengths(counts: &[u32], length_max: usize, lengths: &mut [u8]) {
-    // How often, and who: sorted as one number.
-    let mut sorted = [0_u32; SYMBOLS_MAX];
-    let mut used = 0;
-    for (symbol, &count) in counts.iter().enumerate() {
-        if count > 0 {
-            sorted[used] = count << SYMBOL_BITS | symbol as u32;
-            used += 1;
-        }
-    }
-    lengths.fill(0);
-    let sorted = &mut sorted[..used];
-    sorted.sort_unstable();
-    match sorted {
-        [] => return,
-        [only] => {
-            lengths[symbol_of(*only)] = 1;
-            return;
-        }
-        _ => {}
-    }
-    let mut leaves = leaves_by_depth(sorted, length_max);
-    limit_lengths(&mut leaves, length_max);
-    let mut symbols = sorted.iter().map(|&entry| symbol_of(entry));
-    for length in (1..=length_max).rev() {
-        for symbol in symbols.by_ref().take(leaves[length]) {
-            lengths[symbol] = length as u8;
+/// How many symbols have a code of each length.
+pub(super) type OfLength = [usize; 16];
+
+/// The symbols of an alphabet that occur, in their order.
+pub(super) struct Used {
+    symbols: [u16; SYMBOLS_MAX],
+    len: usize,
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self {
+            symbols: [0; SYMBOLS_MAX],
+            len: 0,
         }
     }
 }
 
+impl Used {
+    /// Collects the symbols that `counts` has more than none of. Without a branch for each of them:
+    /// which it would be is what a processor cannot foresee.
+    pub(super) fn collect<const N: usize>(&mut self, counts: &[u32; N]) {
+        const { assert!(N.is_multiple_of(8) && N <= SYMBOLS_MAX) };
+        let mut len = 0;
+        for (index, eight) in counts.as_chunks::<8>().0.iter().enumerate() {
+            if eight.iter().fold(0, |all, count| all | count) == 0 {
+                continue;
+            }
+            for (offset, &count) in eight.iter().enumerate() {
+                self.symbols[len.min(SYMBOLS_MAX - 1)] = (8 * index + offset) as u16;
+                len += usize::from(count > 0);
+            }
+        }
+        self.len = len;
+    }
+
+    pub(super) fn symbols(&self) -> &[u16] {
+        &self.symbols[..self.len]
+    }
+}
+
+/// What finding a code needs; reused, to spare the clearing.
+pub(super) struct Builder {
+    /// How often, and who, as one number; the seldom ones first. Two more stand for the end.
+    sorted: [u32; SYMBOLS_MAX + 2],
+    /// The weights of inner nodes, then their depths; in front of the end as well.
+    inner: [u32; SYMBOLS_MAX + 2],
+    parents: [u16; SYMBOLS_MAX + 2],
+}
+
+/// More than a block can weigh.
+const NO_WEIGHT: u32 = 1 << 22;
 const SYMBOL_BITS: u32 = 9;
 
 fn symbol_of(entry: u32) -> usize {
     (entry & ((1 << SYMBOL_BITS) - 1)) as usize
 }
 
-/// How many symbols have a code of each length; what is deeper than `length_max` counts there.
-///
-/// Builds the tree in place, as Moffat and Katajainen describe it: the leaves come sorted, the
-/// inner nodes come to be in the order of their weights, so that two queues in one array do.
-fn leaves_by_depth(sorted: &[u32], length_max: usize) -> [usize; 16] {
-    let count = sorted.len();
-    let mut nodes = [0_u32; SYMBOLS_MAX];
-    let nodes = &mut nodes[..count];
-    for (node, entry) in nodes.iter_mut().zip(sorted) {
-        *node = entry >> SYMBOL_BITS;
-    }
-    // First weights, of leaves from `leaf` on and of inner nodes up to `inner`; then an inner
-    // node that has got a parent holds its place.
-    let (mut leaf, mut root) = (0, 0);
-    for inner in 0..count - 1 {
-        let mut weight = 0;
-        for _ in 0..2 {
-            if leaf >= count || (root < inner && nodes[root] < nodes[leaf]) {
-                weight += nodes[root];
-                nodes[root] = inner as u32;
-                root += 1;
-            } else {
-                weight += nodes[leaf];
-                leaf += 1;
-            }
+/// The last one is for all symbols that occur more often; they are sorted by comparing them.
+const BUCKETS: usize = 64;
+
+fn bucket(count: u32) -> usize {
+    (count as usize).min(BUCKETS - 1)
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            sorted: [0; SYMBOLS_MAX + 2],
+            inner: [0; SYMBOLS_MAX + 2],
+            parents: [0; SYMBOLS_MAX + 2],
         }
-        nodes[inner] = weight;
     }
-    // Now depths, from the root, which was made last.
-    let mut inner_at = [0_usize; 17];
-    nodes[count - 2] = 0;
-    inner_at[0] = 1;
-    for node in (0..count - 2).rev() {
-        let depth = nodes[nodes[node] as usize] + 1;
-        nodes[node] = depth;
-        inner_at[(depth as usize).min(16)] += 1;
+
+    /// Writes the lengths of an optimal code for `counts`, none longer than `length_max`, or nearly
+    /// optimal where that limit is in the way. `used` has the symbols that occur; the others'
+    /// lengths are left as they are. Returns how many symbols have each length.
+    pub(super) fn lengths(
+        &mut self,
+        counts: &[u32],
+        used: &Used,
+        length_max: usize,
+        lengths: &mut [u8],
+    ) -> OfLength {
+        let used = used.symbols();
+        if used.len() < 2 {
+            for &symbol in used {
+                lengths[usize::from(symbol)] = 1;
+            }
+            let mut of_length = [0; 16];
+            of_length[1] = used.len();
+            return of_length;
+        }
+        self.sort(counts, used);
+        let mut leaves = self.leaves_by_depth(used.len(), length_max);
+        limit_lengths(&mut leaves, length_max);
+        let mut sorted = &self.sorted[..used.len()];
+        for length in (1..=length_max).rev() {
+            let (some, after) = sorted.split_at(leaves[length]);
+            for &entry in some {
+                lengths[symbol_of(entry)] = length as u8;
+            }
+            sorted = after;
+        }
+        leaves
     }
-    let mut leaves = [0; 16];
-    let mut left = count;
-    for depth in 1..length_max {
-        leaves[depth] = 2 * inner_at[depth - 1] - inner_at[depth];
-        left -= leaves[depth];
+
+    /// Sorts the symbols, which are in their order, by how often they occur.
+    fn sort(&mut self, counts: &[u32], used: &[u16]) {
+        let mut places = [0_u16; BUCKETS];
+        let mut highest = 0;
+        for &symbol in used {
+            let bucket = bucket(counts[usize::from(symbol)]);
+            places[bucket] += 1;
+            highest = highest.max(bucket);
+        }
+        let mut end = 0;
+        for place in &mut places[..=highest] {
+            end += std::mem::replace(place, end);
+        }
+        let often = match highest + 1 {
+            BUCKETS => places[highest].into(),
+            _ => used.len(),
+        };
+        for &symbol in used {
+            let count = counts[usize::from(symbol)];
+            let place = &mut places[bucket(count)];
+            self.sorted[usize::from(*place)] = count << SYMBOL_BITS | u32::from(symbol);
+            *place += 1;
+        }
+        self.sorted[often..used.len()].sort_unstable();
     }
-    leaves[length_max] = left;
-    leaves
+
+    /// How many of the `count` sorted symbols have a code of each length; what is deeper than
+    /// `length_max` counts there.
+    ///
+    /// The leaves come sorted, and the inner nodes come to be in the order of their weights, so
+    /// that the next two to join are at the fronts of two queues (van Leeuwen).
+    fn leaves_by_depth(&mut self, count: usize, length_max: usize) -> OfLength {
+        let (sorted, inner) = (&mut self.sorted[..count + 2], &mut self.inner[..count + 2]);
+        let parents = &mut self.parents[..count + 2];
+        sorted[count..].fill(NO_WEIGHT << SYMBOL_BITS);
+        inner[..2].fill(NO_WEIGHT);
+        let (mut leaf, mut root) = (0, 0);
+        for node in 0..count - 1 {
+            let leaves = (sorted[leaf] >> SYMBOL_BITS, sorted[leaf + 1] >> SYMBOL_BITS);
+            let roots = (inner[root], inner[root + 1]);
+            // Which two it is cannot be foreseen, so that there is no branch. A root that is not
+            // taken gets its parent later.
+            let two_leaves = usize::from(leaves.1 <= roots.0);
+            let two_roots = usize::from(roots.1 < leaves.0);
+            let weight = (leaves.0 + roots.0)
+                .min(leaves.0 + leaves.1)
+                .min(roots.0 + roots.1);
+            parents[root] = node as u16;
+            parents[root + 1] = node as u16;
+            leaf += 1 + two_leaves - two_roots;
+            root += 1 + two_roots - two_leaves;
+            inner[node] = weight;
+            inner[node + 2] = NO_WEIGHT;
+        }
+        // Now depths, from the root of all, which was made last.
+        // Those of one depth stand together, and where they start says how many they are.
+        let mut starts = [0; 17];
+        inner[count - 2] = 0;
+        starts[0] = count - 2;
+        for node in (0..count - 2).rev() {
+            let depth = inner[usize::from(parents[node])] + 1;
+            inner[node] = depth;
+            starts[(depth as usize).min(16)] = node;
+        }
+        let mut leaves = [0; 16];
+        let (mut left, mut above) = (count, 1);
+        for depth in 1..length_max {
+            let here = starts[depth - 1] - starts[depth];
+            leaves[depth] = 2 * above - here;
+            left -= leaves[depth];
+            above = here;
+        }
+        leaves[length_max] = left;
+        leaves
+    }
 }
 
 /// Lengthens short codes until those at the limit have room.
-fn limit_lengths(leaves: &mut [usize; 16], length_max: usize) {
-    let taken = |leaves: &[usize; 16]| -> usize {
+fn limit_lengths(leaves: &mut OfLength, length_max: usize) {
+    let taken = |leaves: &OfLength| -> usize {
         (1..=length_max)
             .map(|length| leaves[length] << (length_max - length))
             .sum()
@@ -115,33 +213,29 @@ fn limit_lengths(leaves: &mut [usize; 16], length_max: usize) {
     }
 }
 
-/// The codes that go with the lengths.
-pub(super) fn codes(lengths: &[u8], codes: &mut [Code]) {
-    let mut of_length = [0_u16; 16];
-    for &length in lengths {
-        of_length[usize::from(length)] += 1;
-    }
+/// The codes that go with the lengths of the symbols that are used, of which so many have each.
+pub(super) fn codes(used: &Used, lengths: &[u8], of_length: &OfLength, codes: &mut [Code]) {
     let mut next = [0_u16; 16];
-    let mut first = 0_u16;
-    of_length[0] = 0;
+    let mut first = 0;
     for length in 1..16 {
         first = (first + of_length[length - 1]) << 1;
-        next[length] = first;
+        next[length] = first as u16;
     }
-    codes.fill(Code::default());
-    for (code, &length) in codes.iter_mut().zip(lengths) {
-        if length > 0 {
-            let next = &mut next[usize::from(length) & 15];
-            code.bits = next.reverse_bits() >> ((16 - length) & 15);
-            code.length = length;
-            *next += 1;
-        }
+    for &symbol in used.symbols() {
+        let length = lengths[usize::from(symbol)] & 15;
+        let next = &mut next[usize::from(length)];
+        codes[usize::from(symbol)] = Code {
+            bits: next.reverse_bits() >> ((16 - length) & 15),
+            length,
+        };
+        *next += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::sample::Random;
 
     /// What fraction of all words the code uses, in units of its longest word.
     fn taken(lengths: &[u8]) -> u32 {
@@ -149,27 +243,73 @@ mod tests {
         used.map(|&length| 1 << (15 - length)).sum()
     }
 
+    /// The lengths for these counts; a length of 99 shows what was left alone.
+    fn lengths<const N: usize>(counts: [u32; N], length_max: usize) -> [u8; N] {
+        let mut used = Used::default();
+        used.collect(&counts);
+        let mut found = [99; N];
+        Builder::new().lengths(&counts, &used, length_max, &mut found);
+        for (length, count) in found.iter_mut().zip(counts) {
+            assert_eq!(*length == 99, count == 0);
+            *length %= 99;
+        }
+        found
+    }
+
     #[test]
     fn lengths_are_optimal_within_the_limit() {
-        let mut found = [0; 5];
-        lengths(&[5, 0, 1, 1, 2], 15, &mut found);
-        assert_eq!(found, [1, 0, 3, 3, 2]);
-        lengths(&[0, 0, 9, 0, 0], 15, &mut found);
-        assert_eq!(found, [0, 0, 1, 0, 0]);
-        lengths(&[0; 5], 15, &mut found);
-        assert_eq!(found, [0; 5]);
+        assert_eq!(
+            lengths([5, 0, 1, 1, 2, 0, 0, 0], 15),
+            [1, 0, 3, 3, 2, 0, 0, 0]
+        );
+        assert_eq!(
+            lengths([0, 0, 9, 0, 0, 0, 0, 0], 15),
+            [0, 0, 1, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(lengths([0; 8], 15), [0; 8]);
+        assert_eq!(
+            lengths([1; 288], 15).iter().filter(|&&l| l == 8).count(),
+            224
+        );
+    }
+
+    /// What the tree weighs, found the slow way: the two lightest join until one is left.
+    #[test]
+    fn no_code_is_shorter() {
+        let mut random = Random::new(5);
+        for round in 0..300 {
+            let spread = 1 + random.below(if round % 2 == 0 { 5 } else { 200 });
+            let counts: [u32; 64] =
+                [(); 64].map(|()| random.below(spread).saturating_sub(1) as u32);
+            let mut weights: Vec<u32> = counts.into_iter().filter(|&count| count > 0).collect();
+            let mut least = 0;
+            while weights.len() > 1 {
+                weights.sort_unstable();
+                let two: u32 = weights.drain(..2).sum();
+                least += two;
+                weights.push(two);
+            }
+            let found = lengths(counts, 15);
+            let products = counts.iter().zip(&found);
+            let bits: u32 = products
+                .map(|(&count, &length)| count * u32::from(length))
+                .sum();
+            if counts.iter().filter(|&&count| count > 0).count() > 1 {
+                assert_eq!(bits, least);
+                assert_eq!(taken(&found), 1 << 15, "a complete code");
+            }
+        }
     }
 
     #[test]
     fn lopsided_counts_meet_the_limit() {
         // Fibonacci numbers make the deepest tree.
-        let mut counts = [1_u32; 30];
-        for index in 2..30 {
+        let mut counts = [1_u32; 24];
+        for index in 2..24 {
             counts[index] = counts[index - 1] + counts[index - 2];
         }
         for limit in [5, 7, 14, 15] {
-            let mut found = [0; 30];
-            lengths(&counts, limit, &mut found);
+            let found = lengths(counts, limit);
             assert_eq!(usize::from(*found.iter().max().unwrap()), limit);
             assert_eq!(taken(&found), 1 << 15, "a complete code");
             assert!(found.is_sorted_by(|one, other| one >= other));
@@ -179,8 +319,12 @@ mod tests {
     /// RFC 1951 section 3.2.2.
     #[test]
     fn the_example_of_the_rfc() {
+        let mut used = Used::default();
+        used.collect(&[1; 8]);
         let mut found = [Code::default(); 8];
-        codes(&[3, 3, 3, 3, 3, 2, 4, 4], &mut found);
+        let mut of_length = [0; 16];
+        of_length[2..5].copy_from_slice(&[1, 5, 2]);
+        codes(&used, &[3, 3, 3, 3, 3, 2, 4, 4], &of_length, &mut found);
         let bits: Vec<String> = found
             .iter()
             .map(|code| {

@@ -1,22 +1,20 @@
 //! Reading blocks (RFC 1951 section 3.2), of one whole message at a time.
 
 use super::block::{LENGTHS_ORDER, fixed_lengths};
+use super::huffman::SYMBOLS_MAX;
+use super::input::{Input, PADDED_BYTES_MAX, PADDING_BYTES};
 use super::{InflateError, Inflater};
-
-/// What a flush ends with, and what stays off the wire (RFC 7692 section 7.2.1).
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// The tables are indexed with at most so many bits; longer codes take a second step.
 const LITERAL_ROOT_BITS: u32 = 10;
 const DISTANCE_ROOT_BITS: u32 = 8;
 
-/// What the fast loop needs in front of it: the longest repetition, and what may be written behind.
-const OUTPUT_SLACK: usize = 258 + 16;
-/// Two reads of eight bytes.
-const INPUT_SLACK: usize = 16;
+/// What the fast loop needs in front of it: two literals, the longest repetition, and what may be
+/// written behind.
+const OUTPUT_SLACK: usize = 2 + 258 + 16;
 const COPY_BYTES: usize = 16;
 /// The room that a message gets at first.
-const ROOM_BYTES_MIN: usize = 4 << 10;
+const ROOM_BYTES_MIN: usize = 2 << 10;
 
 /// One entry of a table: what the code stands for, and how many bits to go on.
 ///
@@ -102,16 +100,31 @@ const DISTANCES: [Entry; 32] = {
     entries
 };
 
-/// The code for code lengths.
+/// What the symbols of the code for code lengths stand for: how often to write which length, the
+/// least number lowest and the length `RUN_COUNT_BITS` higher.
 const CODE_LENGTHS: [Entry; 19] = {
     let mut entries = [Entry(0); 19];
     let mut symbol = 0;
-    while symbol < 19 {
-        entries[symbol] = Entry::new(0, symbol as u32, 0);
+    while symbol < 16 {
+        entries[symbol] = Entry::new(0, (symbol as u32) << RUN_COUNT_BITS | 1, 0);
         symbol += 1;
     }
+    entries[16] = Entry::new(0, (SAME as u32) << RUN_COUNT_BITS | 3, 2);
+    entries[17] = Entry::new(0, 3, 3);
+    entries[18] = Entry::new(0, 11, 7);
     entries
 };
+const RUN_COUNT_BITS: u32 = 8;
+/// A code for code lengths and the bits that follow.
+const RUN_BITS_MAX: u32 = 7 + 7;
+/// The length before.
+const SAME: u8 = 16;
+/// There is none before.
+const NONE: u8 = 17;
+/// The most that a description can stand for, and what the last run may be too long.
+const LENGTHS_MAX: usize = 286 + 30 + 138;
+/// Lengths are written in steps of so many, of which those that follow overwrite what is too much.
+const LENGTHS_STEP: usize = 16;
 
 /// A table that decodes one code.
 struct Table<const LEN: usize> {
@@ -131,13 +144,14 @@ impl<const LEN: usize> Table<LEN> {
     /// that one word of one bit, or none, is allowed where `sparse` says so: that is what a block
     /// without repetitions, or with one distance, has. False when it is not.
     fn build(&mut self, lengths: &[u8], meanings: &[Entry], root_max: u32, sparse: bool) -> bool {
+        let mut used = [0; SYMBOLS_MAX + 8];
+        let used = collect_used(lengths, &mut used);
         let mut of_length = [0_u16; 16];
-        for &length in lengths {
-            of_length[usize::from(length)] += 1;
+        for &symbol in used {
+            of_length[usize::from(lengths[usize::from(symbol)] & 15)] += 1;
         }
-        let used = lengths.len() - usize::from(of_length[0]);
         let longest = of_length.iter().rposition(|&count| count > 0).unwrap_or(0) as u32;
-        if longest == 0 || (used == 1 && longest == 1) {
+        if longest == 0 || (used.len() == 1 && longest == 1) {
             return sparse && self.build_sparse(lengths, meanings);
         }
         // Where the words of each length start, in the order of the code, and whether all words
@@ -154,16 +168,14 @@ impl<const LEN: usize> Table<LEN> {
         if left != 0 {
             return false;
         }
-        let mut sorted = [0_u16; 288];
-        for (symbol, &length) in lengths.iter().enumerate() {
-            if length > 0 {
-                let place = &mut start[usize::from(length)];
-                sorted[usize::from(*place)] = symbol as u16;
-                *place += 1;
-            }
+        let mut sorted = [0_u16; SYMBOLS_MAX];
+        for &symbol in used {
+            let place = &mut start[usize::from(lengths[usize::from(symbol)] & 15)];
+            sorted[usize::from(*place)] = symbol;
+            *place += 1;
         }
         self.root_bits = longest.min(root_max);
-        self.fill(&sorted[..used], &of_length, meanings, longest);
+        self.fill(&sorted[..used.len()], &of_length, meanings, longest);
         true
     }
 
@@ -183,10 +195,12 @@ impl<const LEN: usize> Table<LEN> {
         let mut symbols = sorted.iter();
         let mut word = 0_usize;
         // Words that the first table holds: written once, and the table doubled as they get longer.
-        let mut filled = 1_usize;
-        for length in 1..=root_bits {
-            self.entries.copy_within(..filled, filled);
-            filled <<= 1;
+        let shortest = of_length.iter().position(|&count| count > 0).unwrap_or(1) as u32;
+        for length in shortest..=root_bits {
+            if length > shortest {
+                let filled = 1 << (length - 1);
+                self.entries.copy_within(..filled, filled);
+            }
             for &symbol in symbols.by_ref().take(of_length[length as usize].into()) {
                 self.entries[word] = meanings[usize::from(symbol)].with_code(length);
                 word = next_word(word, length);
@@ -247,6 +261,23 @@ impl<const LEN: usize> Table<LEN> {
     }
 }
 
+/// The symbols that have a code, in their order. Without a branch for each of them: which it would
+/// be is what a processor cannot foresee.
+#[inline(always)]
+fn collect_used<'a>(lengths: &[u8], used: &'a mut [u16; SYMBOLS_MAX + 8]) -> &'a [u16] {
+    let mut count = 0;
+    for (index, eight) in lengths.chunks(8).enumerate() {
+        if eight.first_chunk() == Some(&[0; 8]) {
+            continue;
+        }
+        for (offset, &length) in eight.iter().enumerate() {
+            used[count] = (8 * index + offset) as u16;
+            count += usize::from(length > 0);
+        }
+    }
+    &used[..count]
+}
+
 /// The word after `word`, both with their first bit lowest.
 #[inline(always)]
 fn next_word(word: usize, length: u32) -> usize {
@@ -273,20 +304,15 @@ fn second_bits(of_length: &[u16; 16], length: u32, left: u16, root_bits: u32) ->
 
 /// The working memory of decompression; nothing in it outlives a message.
 pub(super) struct Decoder {
-    literals: Table<2048>,
-    distances: Table<1024>,
-    code_lengths: Table<128>,
-    /// Whether the tables hold the fixed code.
-    fixed: bool,
+    tables: Tables,
+    padded: [u8; PADDED_BYTES_MAX + PADDING_BYTES],
 }
 
 impl Decoder {
     pub(super) fn new() -> Self {
         Self {
-            literals: Table::new(),
-            distances: Table::new(),
-            code_lengths: Table::new(),
-            fixed: false,
+            tables: Tables::new(),
+            padded: [0; _],
         }
     }
 
@@ -299,7 +325,11 @@ impl Decoder {
         bytes_max: usize,
     ) -> Result<(), InflateError> {
         let start = out.len();
-        let mut input = Input::new(compressed);
+        let mut input = if compressed.len() <= PADDED_BYTES_MAX {
+            Input::padded(compressed, &mut self.padded)
+        } else {
+            Input::new(compressed)
+        };
         let mut output = Output {
             at: start,
             start,
@@ -307,10 +337,29 @@ impl Decoder {
             bytes: out,
             history,
         };
-        let result = self.blocks(&mut input, &mut output);
+        let result = self.tables.blocks(&mut input, &mut output);
         let end = output.at;
         out.truncate(end);
         result
+    }
+}
+
+struct Tables {
+    literals: Table<2048>,
+    distances: Table<1024>,
+    code_lengths: Table<128>,
+    /// Whether the tables hold the fixed code.
+    fixed: bool,
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self {
+            literals: Table::new(),
+            distances: Table::new(),
+            code_lengths: Table::new(),
+            fixed: false,
+        }
     }
 
     fn blocks(
@@ -372,9 +421,9 @@ impl Decoder {
         if !self.code_lengths.build(&lengths, &CODE_LENGTHS, 7, false) {
             return Err(InflateError::Corrupt);
         }
-        let mut lengths = [0_u8; 286 + 30];
-        let all = &mut lengths[..literal_symbols + distance_symbols];
-        self.read_lengths(input, all)?;
+        let mut lengths = [0; LENGTHS_MAX];
+        self.read_lengths(input, literal_symbols + distance_symbols, &mut lengths)?;
+        let all = &lengths[..literal_symbols + distance_symbols];
         let (literals, distances) = all.split_at(literal_symbols);
         self.fixed = false;
         let good = literals[256] > 0
@@ -387,28 +436,41 @@ impl Decoder {
         good.then_some(()).ok_or(InflateError::Corrupt)
     }
 
-    fn read_lengths(&self, input: &mut Input<'_>, lengths: &mut [u8]) -> Result<(), InflateError> {
-        let mut at = 0;
-        while at < lengths.len() {
-            input.fill();
+    /// Reads `count` lengths; what stands in `lengths` behind them has no meaning.
+    fn read_lengths(
+        &self,
+        input: &mut Input<'_>,
+        count: usize,
+        lengths: &mut [u8; LENGTHS_MAX],
+    ) -> Result<(), InflateError> {
+        let (mut at, mut before) = (0, NONE);
+        while at < count {
+            if input.count < RUN_BITS_MAX {
+                input.fill();
+            }
             let entry = self.code_lengths.first(input.bits);
+            let run = with_extra(entry, input.bits);
             input.try_skip(entry.bits())?;
-            let (length, count) = match entry.value() {
-                length @ 0..16 => {
-                    lengths[at] = length as u8;
-                    at += 1;
-                    continue;
-                }
-                16 if at == 0 => return Err(InflateError::Corrupt),
-                16 => (lengths[at - 1], 3 + input.take(2)?),
-                17 => (0, 3 + input.take(3)?),
-                _ => (0, 11 + input.take(7)?),
+            let length = match (run >> RUN_COUNT_BITS) as u8 {
+                SAME => before,
+                length => length,
             };
-            let run = lengths.get_mut(at..at + count as usize);
-            run.ok_or(InflateError::Corrupt)?.fill(length);
-            at += count as usize;
+            if length == NONE {
+                return Err(InflateError::Corrupt);
+            }
+            let run = run & ((1 << RUN_COUNT_BITS) - 1);
+            before = length;
+            lengths[at..at + LENGTHS_STEP].fill(length);
+            if run > LENGTHS_STEP {
+                lengths[at..at + run].fill(length);
+            }
+            at += run;
         }
-        Ok(())
+        if at > count {
+            Err(InflateError::Corrupt)
+        } else {
+            Ok(())
+        }
     }
 
     /// Decodes the symbols of one block.
@@ -417,8 +479,9 @@ impl Decoder {
             output.make_room()?;
             // Values of their own stay in registers.
             let (mut own_input, mut room) = (*input, output.room());
-            let ended = self.fast(&mut own_input, &mut room)
-                || (room.has_slack() && self.symbol(&mut own_input, &mut room)?);
+            let mut ended = self.fast(&mut own_input, &mut room);
+            own_input.give_back_padding();
+            ended = ended || (room.has_slack() && self.symbol(&mut own_input, &mut room)?);
             *input = own_input;
             output.at = room.at;
             if ended {
@@ -453,21 +516,26 @@ impl Decoder {
             input.fill_fast();
             let mut entry = self.literals.first(input.bits);
             if entry.is(LITERAL) {
+                let place = room.bytes[room.at..].first_chunk_mut::<3>();
+                let place = place.expect("there is slack");
+                place[0] = entry.value() as u8;
                 input.skip(entry.bits());
-                room.push(entry.value() as u8);
                 entry = self.literals.first(input.bits);
+                room.at += 1;
                 if entry.is(LITERAL) {
+                    place[1] = entry.value() as u8;
                     input.skip(entry.bits());
-                    room.push(entry.value() as u8);
                     entry = self.literals.first(input.bits);
+                    room.at += 1;
                     if entry.is(LITERAL) {
+                        place[2] = entry.value() as u8;
                         input.skip(entry.bits());
-                        room.push(entry.value() as u8);
+                        room.at += 1;
                         continue;
                     }
                 }
             }
-            let before = *input;
+            let before = input.cursor();
             if entry.is(KINDS) {
                 if entry.kind() == SECOND {
                     let second = self.literals.second(entry, input.bits);
@@ -485,7 +553,7 @@ impl Decoder {
                         return true;
                     }
                     INVALID => {
-                        *input = before;
+                        input.go_back(before);
                         return false;
                     }
                     _ => {}
@@ -504,7 +572,7 @@ impl Decoder {
             input.skip(entry.bits());
             if entry.kind() == INVALID || !room.repeat(distance, length) {
                 // What is wrong will be found again.
-                *input = before;
+                input.go_back(before);
                 return false;
             }
         }
@@ -540,107 +608,6 @@ fn copy_stored(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Inf
         }
     }
     Ok(())
-}
-
-/// The bits of a message, the first one lowest, and of the tail that the sender left away.
-#[derive(Clone, Copy)]
-struct Input<'a> {
-    bytes: &'a [u8],
-    /// How many bytes are in `bits` or were; the tail's come last.
-    at: usize,
-    bits: u64,
-    /// How many of `bits` count. The others are zeros, or as they will be.
-    count: u32,
-}
-
-impl<'a> Input<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            bits: 0,
-            count: 0,
-        }
-    }
-
-    /// Whether everything that the sender has sent is used. What the tail would add to that is
-    /// nothing.
-    fn is_finished(&self) -> bool {
-        self.at - (self.count / 8) as usize >= self.bytes.len()
-    }
-
-    fn has_slack(&self) -> bool {
-        self.at + INPUT_SLACK <= self.bytes.len()
-    }
-
-    /// Fills up to 56 bits or more, of bytes that are there.
-    #[inline(always)]
-    fn fill_fast(&mut self) {
-        let next = self.bytes[self.at..].first_chunk();
-        let next = u64::from_le_bytes(*next.expect("there is slack"));
-        self.bits |= next << self.count;
-        self.at += ((63 - self.count) / 8) as usize;
-        self.count |= 56;
-    }
-
-    /// Fills as far as there is something to fill with.
-    fn fill(&mut self) {
-        while self.count <= 56 {
-            let byte = match self.bytes.get(self.at) {
-                Some(&byte) => byte,
-                None => match TAIL.get(self.at - self.bytes.len()) {
-                    Some(&byte) => byte,
-                    None => return,
-                },
-            };
-            self.bits |= u64::from(byte) << self.count;
-            self.at += 1;
-            self.count += 8;
-        }
-    }
-
-    #[inline(always)]
-    fn skip(&mut self, count: u32) {
-        self.bits >>= count;
-        self.count -= count;
-    }
-
-    /// The same where there may be too few.
-    fn try_skip(&mut self, count: u32) -> Result<(), InflateError> {
-        if count > self.count {
-            return Err(InflateError::Corrupt);
-        }
-        self.skip(count);
-        Ok(())
-    }
-
-    /// The next `count` bits, at most 16.
-    fn take(&mut self, count: u32) -> Result<u32, InflateError> {
-        if self.count < count {
-            self.fill();
-        }
-        let bits = self.bits & ((1 << count) - 1);
-        self.try_skip(count)?;
-        Ok(bits as u32)
-    }
-
-    /// Goes on with the next whole byte.
-    fn align(&mut self) {
-        self.skip(self.count & 7);
-    }
-
-    /// Up to `count` of the bytes that were sent, from a whole byte on; none where those end.
-    fn take_bytes(&mut self, count: usize) -> &'a [u8] {
-        let at = self.at - (self.count / 8) as usize;
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        let some = &rest[..count.min(rest.len())];
-        if !some.is_empty() {
-            self.at = at + some.len();
-            self.bits = 0;
-            self.count = 0;
-        }
-        some
-    }
 }
 
 /// The message as far as it goes.
@@ -716,26 +683,41 @@ impl Room<'_> {
             }
         }
         let mut to = self.at;
-        let mut from = to.wrapping_sub(distance);
+        let from = to.wrapping_sub(distance);
         self.at += length;
-        if distance >= COPY_BYTES {
-            // Some more than asked for, into the slack.
+        // Some more than asked for, into the slack.
+        if distance == 1 {
+            let some = [self.bytes[from]; COPY_BYTES];
             while to < self.at {
-                let some = self.bytes[from..].first_chunk::<COPY_BYTES>();
-                let some = *some.expect("what is copied stands before where it goes");
-                let place = self.bytes[to..].first_chunk_mut();
-                *place.expect("there is slack") = some;
+                self.put(to, some);
                 to += COPY_BYTES;
-                from += COPY_BYTES;
             }
-        } else {
-            while to < self.at {
-                self.bytes[to] = self.bytes[from];
-                to += 1;
-                from += 1;
-            }
+            return true;
+        }
+        let mut distance = distance;
+        while distance < COPY_BYTES {
+            // What was copied repeats itself at twice the distance.
+            self.put(to, self.some(from));
+            to += distance;
+            distance *= 2;
+        }
+        while to < self.at {
+            self.put(to, self.some(to - distance));
+            to += COPY_BYTES;
         }
         true
+    }
+
+    #[inline(always)]
+    fn some(&self, at: usize) -> [u8; COPY_BYTES] {
+        let some = self.bytes[at..].first_chunk();
+        *some.expect("what is copied stands before where it goes")
+    }
+
+    #[inline(always)]
+    fn put(&mut self, at: usize, some: [u8; COPY_BYTES]) {
+        let place = self.bytes[at..].first_chunk_mut();
+        *place.expect("there is slack") = some;
     }
 
     /// Copies what stands `back` bytes before the message, up to its start; tells how much it was.
@@ -755,6 +737,7 @@ impl Room<'_> {
 mod tests {
     use super::*;
     use crate::proto::ws::deflate::Compression;
+    use crate::testing::sample::{Random, json};
 
     #[test]
     fn a_bomb_is_not_read_beyond_the_limit() {
@@ -772,11 +755,44 @@ mod tests {
                 bytes: &mut out,
                 history: &blank,
             };
-            let result = Decoder::new().blocks(&mut input, &mut output);
+            let result = Tables::new().blocks(&mut input, &mut output);
             assert_eq!(result, Err(InflateError::TooBig));
             assert!(output.at <= bytes_max + OUTPUT_SLACK);
             assert!(out.len() <= bytes_max + OUTPUT_SLACK);
             assert!(input.at < 200 + bytes_max / 500, "read {} bytes", input.at);
+        }
+    }
+
+    fn outcome(mut input: Input<'_>) -> Result<Vec<u8>, InflateError> {
+        let (mut out, history) = (Vec::new(), Inflater::new(15));
+        let mut output = Output {
+            at: 0,
+            start: 0,
+            end_max: 4000,
+            bytes: &mut out,
+            history: &history,
+        };
+        Tables::new().blocks(&mut input, &mut output)?;
+        let end = output.at;
+        out.truncate(end);
+        Ok(out)
+    }
+
+    #[test]
+    fn padding_changes_nothing() {
+        let mut random = Random::new(4);
+        let mut small = Vec::new();
+        assert!(Compression::new(6).deflate_shared(15, &json(3, 1500), &mut small));
+        for round in 0..3000 {
+            let mut bytes = small[..random.below(small.len() + 1)].to_vec();
+            if round % 2 == 0 && !bytes.is_empty() {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+            }
+            // What stands in the padding is of an earlier message.
+            let mut padded = random.bytes(PADDED_BYTES_MAX + PADDING_BYTES);
+            let with = outcome(Input::padded(&bytes, &mut padded));
+            assert_eq!(with, outcome(Input::new(&bytes)), "{round}");
         }
     }
 }

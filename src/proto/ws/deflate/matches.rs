@@ -40,7 +40,7 @@ impl Effort {
             3 => (4, 6, 32),
             4 => (8, 8, 64),
             5 => (12, 16, 64),
-            6 => (24, 24, 128),
+            6 => (24, 16, 128),
             7 => (48, 32, 128),
             8 => (128, 128, 258),
             _ => (1024, 258, 258),
@@ -103,23 +103,181 @@ impl Finder {
         from: usize,
         window_bits: u8,
         effort: Effort,
-        mut literals: u32,
+        literals: u32,
         sequences: &mut Vec<Sequence>,
     ) -> u32 {
         debug_assert!(view.len() <= VIEW_BYTES_MAX);
-        let mut search = Search {
-            view,
+        let chains = Ring {
             head: &mut self.head,
             prev: &mut self.prev,
             hash_shift: self.hash_shift,
             phase: self.phase,
+        };
+        let mut search = Search {
+            view,
+            chains,
             distance_max: 1 << window_bits,
-            nice: effort.nice.into(),
+            effort,
         };
         search.insert(self.next, from);
+        let (at, left) = search.parse(from, literals, sequences);
+        self.next = at.min(view.len().saturating_sub(LENGTH_MIN - 1));
+        left
+    }
+}
+
+/// The same for messages of no more than [`SHORT_BYTES_MAX`], each on its own.
+pub(super) struct ShortFinder {
+    head: [u16; 1 << SHORT_HASH_BITS],
+    prev: [u16; SHORT_BYTES_MAX],
+    /// What the positions in `head` start from: lower ones are of earlier messages, so that nothing
+    /// has to be cleared.
+    base: u16,
+}
+
+/// The longest message for the finder of short ones.
+pub(super) const SHORT_BYTES_MAX: usize = 1 << 11;
+const SHORT_HASH_BITS: u32 = 12;
+
+impl ShortFinder {
+    pub(super) fn new() -> Self {
+        Self {
+            head: [0; _],
+            prev: [0; _],
+            base: 0,
+        }
+    }
+
+    /// Cuts `message` into sequences; returns how many literals are left at the end.
+    pub(super) fn parse(
+        &mut self,
+        message: &[u8],
+        effort: Effort,
+        sequences: &mut Vec<Sequence>,
+    ) -> u32 {
+        debug_assert!(message.len() <= SHORT_BYTES_MAX);
+        self.base = self.base.checked_add(SHORT_BYTES_MAX as u16).unwrap_or(0);
+        if self.base == 0 {
+            self.head.fill(0);
+        }
+        let chains = Short {
+            head: &mut self.head,
+            prev: &mut self.prev,
+            base: self.base,
+        };
+        let mut search = Search {
+            view: message,
+            chains,
+            distance_max: SHORT_BYTES_MAX,
+            effort,
+        };
+        search.parse(0, 0, sequences).1
+    }
+}
+
+/// Positions with the same hash, from the last one on.
+trait Chains {
+    /// How many places of a repetition, behind its first, are taken in.
+    const STARTS_MAX: usize;
+
+    /// Takes a position in; returns the one before with the same hash, or 0.
+    fn insert(&mut self, at: usize, word: u32) -> usize;
+
+    /// The one before a position, or 0.
+    fn before(&self, at: usize) -> usize;
+}
+
+/// The chains of a view that slides.
+struct Ring<'a> {
+    head: &'a mut [u16],
+    prev: &'a mut [u16],
+    hash_shift: u32,
+    phase: usize,
+}
+
+impl Chains for Ring<'_> {
+    const STARTS_MAX: usize = usize::MAX;
+
+    #[inline(always)]
+    fn insert(&mut self, at: usize, word: u32) -> usize {
+        let mask = self.head.len() - 1;
+        let place = &mut self.head[hash(word, self.hash_shift) & mask];
+        let last = std::mem::replace(place, at as u16);
+        let mask = self.prev.len() - 1;
+        self.prev[at.wrapping_add(self.phase) & mask] = last;
+        last.into()
+    }
+
+    #[inline(always)]
+    fn before(&self, at: usize) -> usize {
+        let mask = self.prev.len() - 1;
+        let before = usize::from(self.prev[at.wrapping_add(self.phase) & mask]);
+        // What is not has been overwritten.
+        if before < at { before } else { 0 }
+    }
+}
+
+/// Those of a short message. Of a repetition two more places are taken in, always: hardly anything
+/// repeats from the middle of one, all of them would cost as much as the search, and how often a
+/// loop runs nobody could foresee.
+struct Short<'a> {
+    head: &'a mut [u16; 1 << SHORT_HASH_BITS],
+    prev: &'a mut [u16; SHORT_BYTES_MAX],
+    base: u16,
+}
+
+impl Chains for Short<'_> {
+    const STARTS_MAX: usize = 2;
+
+    #[inline(always)]
+    fn insert(&mut self, at: usize, word: u32) -> usize {
+        let place = &mut self.head[hash(word, 32 - SHORT_HASH_BITS)];
+        let last = std::mem::replace(place, self.base + at as u16);
+        let before = last.saturating_sub(self.base);
+        self.prev[at % SHORT_BYTES_MAX] = before;
+        before.into()
+    }
+
+    #[inline(always)]
+    fn before(&self, at: usize) -> usize {
+        self.prev[at % SHORT_BYTES_MAX].into()
+    }
+}
+
+/// Where the last position with a hash is found: its upper bits.
+#[inline(always)]
+fn hash(word: u32, shift: u32) -> usize {
+    (word.wrapping_mul(0x9e37_79b1) >> shift) as usize
+}
+
+/// A repetition; none when the distance is 0.
+struct Found {
+    length: usize,
+    distance: usize,
+}
+
+/// A finder at work.
+struct Search<'a, C> {
+    view: &'a [u8],
+    chains: C,
+    distance_max: usize,
+    effort: Effort,
+}
+
+impl<C: Chains> Search<'_, C> {
+    /// Cuts the view from `from` on into sequences, of which the first gets `literals` more;
+    /// returns up to where, and how many literals are left.
+    #[inline(always)]
+    fn parse(
+        &mut self,
+        from: usize,
+        mut literals: u32,
+        sequences: &mut Vec<Sequence>,
+    ) -> (usize, u32) {
+        let (view, effort) = (self.view, self.effort);
         let mut at = from;
         while let Some(word) = load_u32(view, at) {
-            let mut found = search.longest(at, word, LENGTH_MIN - 1, effort.depth);
+            let mut found = self.longest(at, word, LENGTH_MIN - 1, effort.depth);
             if found.distance == 0 {
                 // Where nothing repeats for long, looking at every byte is a waste.
                 let step = 1 + (literals >> 8);
@@ -131,7 +289,7 @@ impl Finder {
             while found.length < usize::from(effort.lazy_below)
                 && let Some(word) = load_u32(view, at + 1)
             {
-                let later = search.longest(at + 1, word, found.length, effort.depth);
+                let later = self.longest(at + 1, word, found.length, effort.depth);
                 next = at + 2;
                 if later.distance == 0 {
                     break;
@@ -146,33 +304,14 @@ impl Finder {
                 distance: (found.distance - 1) as u16,
             });
             literals = 0;
-            search.insert(next, at + found.length);
-            at += found.length;
+            let end = at + found.length;
+            self.insert(next, end.min(next.saturating_add(C::STARTS_MAX)));
+            at = end;
         }
-        self.next = at.min(view.len().saturating_sub(LENGTH_MIN - 1));
         // A step may have gone beyond the end.
-        literals + view.len() as u32 - at as u32
+        (at, literals + view.len() as u32 - at as u32)
     }
-}
 
-/// A repetition; none when the distance is 0.
-struct Found {
-    length: usize,
-    distance: usize,
-}
-
-/// A finder at work.
-struct Search<'a> {
-    view: &'a [u8],
-    head: &'a mut [u16],
-    prev: &'a mut [u16],
-    hash_shift: u32,
-    phase: usize,
-    distance_max: usize,
-    nice: usize,
-}
-
-impl Search<'_> {
     /// Takes positions in as far as four bytes are there.
     #[inline(always)]
     fn insert(&mut self, from: usize, to: usize) {
@@ -180,32 +319,15 @@ impl Search<'_> {
         let words = self.view.get(from..end).unwrap_or_default().windows(4);
         for (index, word) in words.enumerate() {
             let word = word.first_chunk().expect("windows have four bytes");
-            self.insert_word(from + index, u32::from_le_bytes(*word));
+            self.chains.insert(from + index, u32::from_le_bytes(*word));
         }
-    }
-
-    /// Takes a position in; returns the one before with the same hash.
-    #[inline(always)]
-    fn insert_word(&mut self, at: usize, word: u32) -> usize {
-        let hash = (word.wrapping_mul(0x9e37_79b1) >> self.hash_shift) as usize;
-        let mask = self.head.len() - 1;
-        let last = std::mem::replace(&mut self.head[hash & mask], at as u16);
-        *self.before(at) = last;
-        last.into()
-    }
-
-    /// Where the position before `at` with the same hash is kept.
-    #[inline(always)]
-    fn before(&mut self, at: usize) -> &mut u16 {
-        let mask = self.prev.len() - 1;
-        &mut self.prev[at.wrapping_add(self.phase) & mask]
     }
 
     /// The longest repetition at `at`, where `word` stands, that has more than `longer_than` bytes.
     /// Takes `at` in.
     #[inline(always)]
     fn longest(&mut self, at: usize, word: u32, longer_than: usize, depth: u16) -> Found {
-        let mut candidate = self.insert_word(at, word);
+        let mut candidate = self.chains.insert(at, word);
         let too_far = at.saturating_sub(self.distance_max + 1);
         let mut found = Found {
             length: longer_than,
@@ -225,17 +347,13 @@ impl Search<'_> {
                 if length > found.length {
                     found.length = length;
                     found.distance = at - candidate;
-                    if length >= self.nice || length == length_max {
+                    if length >= usize::from(self.effort.nice) || length == length_max {
                         break;
                     }
                     wanted = load_u32(view, at + length - 3).expect("not yet the end");
                 }
             }
-            let before = usize::from(*self.before(candidate));
-            if before >= candidate {
-                break;
-            }
-            candidate = before;
+            candidate = self.chains.before(candidate);
         }
         found
     }

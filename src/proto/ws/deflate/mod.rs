@@ -8,6 +8,7 @@
 mod block;
 mod huffman;
 mod inflate;
+mod input;
 mod matches;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use std::fmt;
 
 use self::block::{BitWriter, BlockEncoder};
 use self::inflate::Decoder;
-use self::matches::{Effort, Finder, Sequence, VIEW_BYTES_MAX};
+use self::matches::{Effort, Finder, SHORT_BYTES_MAX, Sequence, ShortFinder, VIEW_BYTES_MAX};
 
 /// The furthest that DEFLATE can refer back, as a power of two.
 const WINDOW_BITS_MAX: u8 = 15;
@@ -178,6 +179,7 @@ pub struct Compression {
 
 struct Encoder {
     finder: Finder,
+    short: ShortFinder,
     sequences: Vec<Sequence>,
     blocks: BlockEncoder,
 }
@@ -186,6 +188,7 @@ impl Encoder {
     fn new() -> Self {
         Self {
             finder: Finder::default(),
+            short: ShortFinder::new(),
             sequences: Vec::new(),
             blocks: BlockEncoder::new(),
         }
@@ -219,12 +222,19 @@ impl Compression {
         }
         let Encoder {
             finder,
+            short,
             sequences,
             blocks,
         } = &mut **self.encoder.get_or_insert_with(|| Box::new(Encoder::new()));
         let effort = Effort::of_level(self.level);
-        finder.clear(WINDOW_BITS_MAX, hash_bits(payload.len()));
         let window_bits = window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
+        if payload.len() <= SHORT_BYTES_MAX.min(1 << window_bits) {
+            let parse = |rest: &[u8], _, sequences: &mut Vec<Sequence>| {
+                (rest.len(), short.parse(rest, effort, sequences))
+            };
+            return encode(payload, sequences, blocks, out, parse);
+        }
+        finder.clear(WINDOW_BITS_MAX, hash_bits(payload.len()));
         let (mut origin, mut from) = (0, 0);
         let parse = |rest: &[u8], literals, sequences: &mut Vec<Sequence>| {
             let at = payload.len() - rest.len();

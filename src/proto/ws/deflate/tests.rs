@@ -80,6 +80,20 @@ fn samples_come_back_at_every_level() {
 }
 
 #[test]
+fn no_message_remembers_another_one() {
+    let mut compression = Compression::new(6);
+    for seed in 0..200 {
+        // Repetitions of earlier messages would be found, were it not for the base of the finder.
+        let message = json(seed % 7, 300 + 40 * (seed as usize % 50));
+        let (mut small, mut alone) = (Vec::new(), Vec::new());
+        assert!(compression.deflate_shared(15, &message, &mut small));
+        assert!(Compression::new(6).deflate_shared(15, &message, &mut alone));
+        assert!(small == alone, "{seed}");
+        assert!(Witness::new().inflate(&small, message.len()) == message);
+    }
+}
+
+#[test]
 fn level_0_and_level_10() {
     let message = json(1, 1024);
     let mut out = Vec::new();
