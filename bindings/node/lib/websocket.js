@@ -12,6 +12,10 @@ const kind = Symbol('kind');
 const isOpen = Symbol('isOpen');
 const isBinary = Symbol('isBinary');
 
+/** What a message is. */
+const BINARY = 1;
+const COMPRESS = 2;
+
 /** What became of a message, as uWebSockets.js says it. */
 const BACKPRESSURE = 0;
 const SUCCESS = 1;
@@ -36,7 +40,8 @@ class WebSocket {
     if (!this[isOpen]) return dead(this, DROPPED);
     const data = typeof message === 'string' ? message : recognized(message);
     select(this);
-    native.socketSend(data, binary === undefined ? false : Boolean(binary), Boolean(compress));
+    registers[core.FIRST] = (binary ? BINARY : 0) | (compress ? COMPRESS : 0);
+    native.socketSend(data);
     return sent(this);
   }
 

@@ -188,26 +188,32 @@ impl Embedded {
 
     /// Sees to whatever there is to do, when no callback runs.
     fn run(&self, step: impl FnOnce(&mut EventLoop<Worker>)) {
+        if self.guarded.is_entered() {
+            // A program that runs Node's loop from within a handler has to do without.
+            return;
+        }
         self.touched.set(false);
-        self.apply_changes();
-        let ran = self.guarded.exclusive(|event_loop| {
-            step(event_loop);
-            self.wait_for(event_loop);
-            self.stopping.get() && event_loop.is_stopped()
-        });
-        match ran {
-            Ok(stopped) => {
-                self.apply_changes();
-                self.tell_log();
-                if stopped && self.stopping.replace(false) {
-                    self.events.fire(self, Event::Stopped, &[]);
+        self.events.scoped(|| {
+            self.apply_changes();
+            let ran = self.guarded.exclusive(|event_loop| {
+                step(event_loop);
+                self.wait_for(event_loop);
+                self.stopping.get() && event_loop.is_stopped()
+            });
+            match ran {
+                Ok(stopped) => {
+                    self.apply_changes();
+                    self.tell_log();
+                    if stopped && self.stopping.replace(false) {
+                        self.events.fire(self, Event::Stopped, &[]);
+                    }
+                }
+                Err(refusal) => {
+                    eprintln!("keirin error: the loop cannot go on ({refusal:?})");
+                    self.shut();
                 }
             }
-            Err(refusal) => {
-                eprintln!("keirin error: the loop cannot go on ({refusal:?})");
-                self.shut();
-            }
-        }
+        });
     }
 
     /// Has libuv wait for what comes next.

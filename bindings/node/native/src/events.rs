@@ -1,6 +1,8 @@
 //! Calling JavaScript.
 
+use std::cell::Cell;
 use std::ffi::CStr;
+use std::ptr;
 
 use keirin::{
     CloseCause, Closed, ConnectionId, Cx, Message, Record, Request, ResponseId, SocketId,
@@ -52,17 +54,28 @@ const NAMES: [&CStr; 16] = [
     c"stopped",
 ];
 
+/// Events that share a scope: what they have made is collected no sooner.
+const EVENTS_PER_SCOPE: u32 = 64;
+
 /// The functions of one app.
+///
+/// They are called within [`scoped`](Self::scoped), where handles to them are looked up once for
+/// many events.
 pub(crate) struct Events {
     env: Env,
     receiver: sys::napi_ref,
     functions: [sys::napi_ref; NAMES.len()],
+    scope: Cell<sys::napi_handle_scope>,
+    /// Events that the scope is still good for.
+    left: Cell<u32>,
+    /// The receiver and the functions in this scope, or NULL.
+    handles: [Cell<Value>; 1 + NAMES.len()],
 }
 
 impl Events {
     /// Takes them from an object.
     pub(crate) fn new(env: Env, receiver: Value) -> Result<Self, Failed> {
-        let mut functions = [std::ptr::null_mut(); NAMES.len()];
+        let mut functions = [ptr::null_mut(); NAMES.len()];
         for (function, name) in functions.iter_mut().zip(NAMES) {
             *function = env.reference(env.property(receiver, name)?)?;
         }
@@ -70,36 +83,75 @@ impl Events {
             env,
             receiver: env.reference(receiver)?,
             functions,
+            scope: Cell::new(ptr::null_mut()),
+            left: Cell::new(0),
+            handles: [const { Cell::new(ptr::null_mut()) }; 1 + NAMES.len()],
         })
+    }
+
+    /// Runs what may call the functions. It is not entered again within itself.
+    pub(crate) fn scoped<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.open_scope();
+        let result = f();
+        self.close_scope();
+        result
+    }
+
+    fn open_scope(&self) {
+        self.scope.set(self.env.open_scope());
+        self.left.set(EVENTS_PER_SCOPE);
+        for handle in &self.handles {
+            handle.set(ptr::null_mut());
+        }
+    }
+
+    fn close_scope(&self) {
+        self.env.close_scope(self.scope.replace(ptr::null_mut()));
     }
 
     /// Calls the function of an event, whose numbers are in the registers.
     #[inline]
     pub(crate) fn fire(&self, app: &Embedded, event: Event, arguments: &[Value]) {
-        self.env.scoped(|| self.call(app, event, arguments));
+        app.addon.set_register(register::APP, app.number);
+        if let Ok(receiver) = self.handle(0, self.receiver)
+            && let Ok(function) = self.handle(1 + event as usize, self.functions[event as usize])
+            && self.env.call_back(receiver, function, arguments)
+        {
+            // Values of an event that is under way are in the scope, so it is renewed behind it.
+            self.left.update(|left| left.saturating_sub(1));
+            return;
+        }
+        app.halt();
     }
 
     /// The same with a copy of some bytes as its argument, which are gone when it returns.
     #[inline]
     fn fire_bytes(&self, app: &Embedded, event: Event, bytes: &[u8]) {
-        self.env.scoped(|| {
-            if let Ok(buffer) = self.env.array_buffer(bytes) {
-                self.call(app, event, &[buffer]);
-                self.env.detach(buffer);
-            }
-        });
+        self.renew_scope();
+        if let Ok(buffer) = self.env.array_buffer(bytes) {
+            self.fire(app, event, &[buffer]);
+            self.env.detach(buffer);
+        }
+    }
+
+    /// To be called before an event whose values are not made yet.
+    #[inline]
+    pub(crate) fn renew_scope(&self) {
+        if self.left.get() == 0 {
+            self.close_scope();
+            self.open_scope();
+        }
     }
 
     #[inline]
-    fn call(&self, app: &Embedded, event: Event, arguments: &[Value]) {
-        app.addon.set_register(register::APP, app.number);
-        if let Ok(receiver) = self.env.dereference(self.receiver)
-            && let Ok(function) = self.env.dereference(self.functions[event as usize])
-        {
-            if !self.env.call_back(receiver, function, arguments) {
-                app.halt();
-            }
+    fn handle(&self, index: usize, reference: sys::napi_ref) -> Result<Value, Failed> {
+        let known = self.handles[index].get();
+        if !known.is_null() {
+            return Ok(known);
         }
+        let found = self.env.dereference(reference)?;
+        self.handles[index].set(found);
+        Ok(found)
     }
 
     /// Tells of a log record.
@@ -109,12 +161,11 @@ impl Events {
             level => 1 + level as i32,
         };
         app.addon.set_register(register::FIRST, level);
-        self.env.scoped(|| {
-            let message = self.env.text(&record.message);
-            let peer = record.peer.map(|peer| self.env.text(&peer.to_string()));
-            let peer = peer.unwrap_or_else(|| self.env.undefined());
-            self.call(app, Event::Log, &[message, peer]);
-        });
+        self.renew_scope();
+        let message = self.env.text(&record.message);
+        let peer = record.peer.map(|peer| self.env.text(&peer.to_string()));
+        let peer = peer.unwrap_or_else(|| self.env.undefined());
+        self.fire(app, Event::Log, &[message, peer]);
     }
 
     /// Lets JavaScript collect the functions.
@@ -141,7 +192,10 @@ pub(crate) fn tell_response(
     app.addon.set_register(register::SECOND, numbers[1]);
     app.guarded.lend(cx, || match bytes {
         Some(bytes) => app.events.fire_bytes(&app, event, bytes),
-        None => app.events.fire(&app, event, &[]),
+        None => {
+            app.events.renew_scope();
+            app.events.fire(&app, event, &[]);
+        }
     });
 }
 
@@ -157,10 +211,11 @@ pub(crate) fn tell_request(
     app.addon.set_response(id);
     let request: *const Request<'_> = request;
     app.guarded.lend(cx, || {
+        app.events.renew_scope();
         // The lifetime is only erased: it is forgotten before the request ends.
         app.request.set(request.cast());
         tell(&app);
-        app.request.set(std::ptr::null());
+        app.request.set(ptr::null());
     });
     if app.is_halted() {
         // Nobody will answer any more, neither this request nor others.
@@ -182,7 +237,10 @@ pub(crate) fn tell_socket(
     app.addon.set_register(register::FIRST, number);
     app.guarded.lend(cx, || match bytes {
         Some(bytes) => app.events.fire_bytes(&app, event, bytes),
-        None => app.events.fire(&app, event, &[]),
+        None => {
+            app.events.renew_scope();
+            app.events.fire(&app, event, &[]);
+        }
     });
 }
 

@@ -206,14 +206,17 @@ impl Env {
         false
     }
 
-    /// Runs `f` with a scope of its own for the values that it makes.
-    #[inline]
-    pub(crate) fn scoped<R>(self, f: impl FnOnce() -> R) -> Option<R> {
-        let scope = fill!(napi_open_handle_scope, self.0).ok()?;
-        let result = f();
-        // SAFETY: it was opened above, and scopes within it are closed.
-        unsafe { sys::napi_close_handle_scope(self.0, scope) };
-        Some(result)
+    /// Opens a scope for values.
+    pub(crate) fn open_scope(self) -> sys::napi_handle_scope {
+        fill!(napi_open_handle_scope, self.0).unwrap_or(ptr::null_mut())
+    }
+
+    /// Closes the scope that was opened last.
+    pub(crate) fn close_scope(self, scope: sys::napi_handle_scope) {
+        if !scope.is_null() {
+            // SAFETY: it comes from `open_scope`, and those within it are closed.
+            unsafe { sys::napi_close_handle_scope(self.0, scope) };
+        }
     }
 
     pub(crate) fn uv_loop(self) -> Result<*mut crate::uv::Loop, Failed> {
@@ -286,15 +289,23 @@ impl Env {
             let env = self.0;
             let (none, offset) = (ptr::null_mut(), ptr::null_mut());
             let (into, size) = (&raw mut data, &raw mut length);
-            if sys::napi_get_typedarray_info(env, value, &raw mut kind, size, into, none, offset)
-                == sys::Status::napi_ok
+            let ok = sys::Status::napi_ok;
+            if sys::napi_get_arraybuffer_info(env, value, into, size) == ok {
+                true
+            } else if sys::napi_get_typedarray_info(
+                env,
+                value,
+                &raw mut kind,
+                size,
+                into,
+                none,
+                offset,
+            ) == ok
             {
                 length *= element_bytes(kind);
                 true
             } else {
-                sys::napi_get_arraybuffer_info(env, value, into, size) == sys::Status::napi_ok
-                    || sys::napi_get_dataview_info(env, value, size, into, none, offset)
-                        == sys::Status::napi_ok
+                sys::napi_get_dataview_info(env, value, size, into, none, offset) == ok
             }
         };
         if !found {

@@ -89,11 +89,9 @@ fn ask(
     tell_request(cx, id, request, |app| {
         app.addon.set_register(register::FIRST, handler);
         let env = app.addon.env;
-        env.scoped(|| {
-            if let Ok(context) = env.external((id, handshake)) {
-                app.events.fire(app, Event::Upgrade, &[context]);
-            }
-        });
+        if let Ok(context) = env.external((id, handshake)) {
+            app.events.fire(app, Event::Upgrade, &[context]);
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use keirin::{Cx, Message, Misuse, Publication, Sent, SocketId};
 use napi_sys as sys;
 
-use crate::addon::{Call, Functions, status};
+use crate::addon::{Call, Functions, register, status};
 use crate::embed::Worker;
 use crate::napi::Value;
 
@@ -52,11 +52,16 @@ fn with_message<const N: usize, R>(
     })
 }
 
-/// Message, whether it is binary, whether it may be compressed.
+/// What a message is, in a register.
+const BINARY: i32 = 1;
+const COMPRESS: i32 = 2;
+
+/// A message.
 unsafe extern "C" fn send(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
-    let call = unsafe { Call::<3>::new(env, info) };
-    let (binary, compress) = (call.flag(1), call.flag(2));
+    let call = unsafe { Call::<1>::new(env, info) };
+    let flags = call.addon.register(register::FIRST);
+    let (binary, compress) = (flags & BINARY != 0, flags & COMPRESS != 0);
     call.done(with_message(&call, 0, binary, |message| {
         call.socket(|cx, id| of_sent(cx.by_id().send(id, message, compress)?))
     }))
