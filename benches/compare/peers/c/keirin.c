@@ -9,62 +9,28 @@
 #include <string.h>
 
 #include "keirin.h"
+#include "scenarios.h"
 
 #define BYTES(text) (const uint8_t *)(text), sizeof(text) - 1
-
-static uint8_t body[16384];
 
 static void hello(void *user, keirin_loop_t *loop, keirin_response_t response,
                   const keirin_request_t *request) {
     (void)user, (void)request;
-    keirin_response_end(loop, response, BYTES("Hello world!"));
+    keirin_response_end(loop, response, BYTES(HELLO));
 }
 
 static void body_16k(void *user, keirin_loop_t *loop, keirin_response_t response,
                      const keirin_request_t *request) {
     (void)user, (void)request;
-    keirin_response_end(loop, response, body, sizeof body);
+    keirin_response_end(loop, response, (const uint8_t *)body_16k_bytes, sizeof body_16k_bytes);
 }
-
-/* A string of JSON: only the quotes of a nickname need escaping here. */
-static size_t quote(char *to, const char *from) {
-    char *start = to;
-    *to++ = '"';
-    for (; *from != '\0'; from++) {
-        if (*from == '"' || *from == '\\') {
-            *to++ = '\\';
-        }
-        *to++ = *from;
-    }
-    *to++ = '"';
-    return (size_t)(to - start);
-}
-
-static const struct {
-    int number;
-    const char *name;
-    double seconds;
-} riders[] = {
-    {1, "Aiko Tanaka", 10.912},
-    {2, "Marit de Vries", 11.034},
-    {3, "Jules \"le Vite\" Martin", 11.108},
-    {4, "Ines Ferreira", 11.275},
-    {5, "Tom Okafor", 11.301},
-};
 
 static void json(void *user, keirin_loop_t *loop, keirin_response_t response,
                  const keirin_request_t *request) {
     (void)user, (void)request;
-    char text[1024];
-    size_t length = (size_t)sprintf(text, "{\"race\":%d,\"riders\":[", 4711);
-    for (size_t i = 0; i < sizeof riders / sizeof *riders; i++) {
-        length += (size_t)sprintf(text + length, "%s{\"number\":%d,\"name\":", i > 0 ? "," : "",
-                                  riders[i].number);
-        length += quote(text + length, riders[i].name);
-        length += (size_t)sprintf(text + length, ",\"seconds\":%.3f}", riders[i].seconds);
-    }
-    length += (size_t)sprintf(text + length, "]}");
-    keirin_response_header(loop, response, BYTES("Content-Type"), BYTES("application/json"));
+    char text[JSON_BYTES_MAX];
+    size_t length = compose_json(text);
+    keirin_response_header(loop, response, BYTES("Content-Type"), BYTES(JSON_TYPE));
     keirin_response_end(loop, response, (const uint8_t *)text, length);
 }
 
@@ -104,9 +70,7 @@ static void publish(void *user, keirin_loop_t *loop, keirin_ws_t ws, keirin_mess
 }
 
 static int add_routes(keirin_app_t *app) {
-    for (size_t i = 0; i < sizeof body; i++) {
-        body[i] = (uint8_t)('a' + i % 26);
-    }
+    fill_body();
     return keirin_app_route(app, "GET", "/", hello, NULL, NULL) |
            keirin_app_route(app, "GET", "/16k", body_16k, NULL, NULL) |
            keirin_app_route(app, "GET", "/json", json, NULL, NULL) |
@@ -115,8 +79,8 @@ static int add_routes(keirin_app_t *app) {
 
 static int add_sockets(keirin_app_t *app, const char *mode) {
     keirin_behaviour_t *behaviour = keirin_behaviour_new();
-    int status = keirin_behaviour_set(behaviour, KEIRIN_WS_MESSAGE_BYTES_MAX, 16 << 20) |
-                 keirin_behaviour_set(behaviour, KEIRIN_WS_BACKPRESSURE_BYTES_MAX, 64 << 20);
+    int status = keirin_behaviour_set(behaviour, KEIRIN_WS_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX) |
+                 keirin_behaviour_set(behaviour, KEIRIN_WS_BACKPRESSURE_BYTES_MAX, BACKPRESSURE_BYTES_MAX);
     if (strcmp(mode, "shared") == 0) {
         status |= keirin_behaviour_set(behaviour, KEIRIN_WS_DEFLATE, 1);
     } else if (strcmp(mode, "dedicated") == 0) {
