@@ -1,13 +1,15 @@
 //! Measures what an HTTP or WebSocket server costs per request or message, in CPU time, beside a
-//! server that does nothing but the system calls.
+//! server that does nothing but the system calls; how many it can answer a second, with proof that
+//! it was the server that could not do more; and how long they wait at fixed rates.
 //!
-//! - [`scenario`]: HTTP requests and their exact answers, known to every part; [`ws`], the same of
-//!   WebSocket, with the loads that are its own; [`task`], a scenario of either;
+//! - [`cli`]: the command line;
+//! - [`scenarios`]: what is asked and answered, known to every part;
+//! - [`load`]: the generator, in a closed loop and in an open one, which checks every answer;
 //! - [`null`]: the server that parses nothing, "what the kernel allows";
-//! - [`load`]: one run of the generator; [`closed_loop`], its loop over the connections, on which
-//!   [`http`] or [`ws::echo`] is spoken; [`verify`], which checks every answer;
-//! - [`process`]: fresh server processes, pinning, CPU time;
-//! - [`mod@compare`]: the interleaved runs, and [`report`], their tables.
+//! - [`peers`]: the servers that are compared: how they are built, started and tried out;
+//! - [`run`]: fresh server processes in turn, pinned, with their CPU time and memory;
+//! - [`statistics`]: medians, spreads, ties and slopes;
+//! - [`report`]: tables, JSON and the page.
 
 // The bans are for the engine: an instrument reads clocks, and waits for processes to start.
 #![allow(clippy::disallowed_methods)]
@@ -16,22 +18,18 @@
 compile_error!("the instrument reads /proc and drives epoll: Linux only");
 
 pub mod cli;
-pub mod closed_loop;
-pub mod compare;
-pub mod http;
 pub mod load;
 pub mod null;
-pub mod process;
+pub mod peers;
 pub mod report;
-pub mod scenario;
+pub mod run;
+pub mod scenarios;
 #[cfg(feature = "server")]
 pub mod server;
-pub mod task;
-pub mod verify;
-pub mod ws;
+pub mod statistics;
 
 /// Any failure of the instrument itself. Faults of a server under test are counted in
-/// [`verify::Errors`] instead.
+/// [`load::verify::Errors`] instead.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of anything here that can fail.

@@ -9,18 +9,20 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::str::FromStr;
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::Result;
-use crate::scenario as http;
-use crate::task::Task;
-use crate::ws::content::{Random, message};
-use crate::ws::echo::Messages;
-use crate::ws::scenario::{Kind, Scenario};
-use crate::ws::{frame, handshake, storm};
+use crate::scenarios::http;
+use crate::scenarios::Task;
+use crate::scenarios::content::{Random, message};
+use crate::load::echo::Messages;
+use crate::load::handshake::Offer;
+use crate::scenarios::websocket::{Kind, Scenario};
+use crate::load::{frame, handshake, storm};
 
 const RECEIVE_BYTES: usize = 512 * 1024;
 const EVENTS_MAX: usize = 1024;
@@ -29,6 +31,9 @@ const COPIES_MAX: usize = 64;
 /// As much as one `send` is ever given, unless one answer is longer.
 const COPIES_BYTES: usize = 1024 * 1024;
 const LISTENER: u64 = u64::MAX;
+/// Events before the server stalls, and how long it does, where it is told to.
+const STALL_AFTER: u32 = 500;
+const STALL: Duration = Duration::from_secs(1);
 
 /// What the server does wrong on purpose, so that tests can see the generator notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +52,12 @@ pub enum Fault {
     Surplus,
     /// The connection is closed after the first answer.
     Close,
+    /// Nothing is done for a second, once: no fault that a closed loop would see.
+    Stall,
 }
 
 impl Fault {
-    /// Every fault.
+    /// Every fault but [`Fault::Stall`]: what a closed loop notices.
     pub const ALL: [Self; 7] = [
         Self::Status,
         Self::Length,
@@ -72,6 +79,7 @@ impl Fault {
             Self::Truncated => "truncated",
             Self::Surplus => "surplus",
             Self::Close => "close",
+            Self::Stall => "stall",
         }
     }
 }
@@ -80,7 +88,7 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(name: &str) -> std::result::Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|f| f.name() == name);
+        let found = Self::ALL.into_iter().chain([Self::Stall]).find(|f| f.name() == name);
         found.ok_or_else(|| format!("no fault `{name}`"))
     }
 }
@@ -98,11 +106,14 @@ struct Script {
 impl Script {
     fn new(task: Task, fault: Option<Fault>) -> Result<Self> {
         let (upgrades, request_bytes, says_farewell) = match task {
-            Task::Http(scenario) => (false, scenario.request().len(), false),
+            Task::Http(scenario) => {
+                let closes = scenario == http::Scenario::Connect;
+                (false, scenario.request().len(), closes)
+            }
             Task::WebSocket(Scenario::Handshake) => (true, storm::farewell([0; 4]).len(), true),
             Task::WebSocket(scenario) => {
                 let (kind, message_bytes) = plain_echo(scenario)?;
-                let frame_bytes = Messages::new(kind, message_bytes, 1).request_bytes();
+                let frame_bytes = Messages::new(kind, message_bytes, 1, Offer::Plain).request_bytes();
                 (true, frame_bytes, false)
             }
         };
@@ -218,6 +229,7 @@ pub fn serve(listener: &TcpListener, task: Task, fault: Option<Fault>) -> Result
         EventFlags::IN,
     )?;
     let mut connections = Connections::default();
+    let mut until_stall = (fault == Some(Fault::Stall)).then_some(STALL_AFTER);
     let mut events = Vec::with_capacity(EVENTS_MAX);
     loop {
         events.clear();
@@ -232,6 +244,11 @@ pub fn serve(listener: &TcpListener, task: Task, fault: Option<Fault>) -> Result
             let Some(connection) = &mut connections.slots[index] else {
                 continue;
             };
+            until_stall = until_stall.map(|left: u32| left.saturating_sub(1));
+            if until_stall == Some(0) {
+                std::thread::sleep(STALL);
+                until_stall = None;
+            }
             if server.handle_ready(connection).is_err() {
                 connections.slots[index] = None;
                 connections.free.push(index);

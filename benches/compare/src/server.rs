@@ -3,20 +3,24 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use keirin::{
-    App, Behaviour, Compressor, Decompressor, DeflateConfig, Server, WebSocketConfig,
+    App, Behaviour, BrotliConfig, Compressor, Decompressor, DeflateConfig, Server, WebSocketConfig,
     WebSocketConfigBuilder,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::Result;
-use crate::scenario::{BODY_BYTES, Scenario, compose_json, pattern};
+use crate::scenarios::http::{BODY_BYTES, Scenario, compose_json, pattern};
 
 /// Bytes of the largest message accepted; peers are given the same limits.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the longest body of JSON that is read.
+const POST_BYTES_MAX: usize = 1 << 20;
 /// Bytes that may wait for a client.
 const BACKPRESSURE_BYTES_MAX: usize = 64 << 20;
 
 /// Serves on `port` of 127.0.0.1 until the process ends. `mode` is what `{mode}` stands for in a
-/// peer's command: `http`, `off`, `shared`, `dedicated` or `pubsub`.
+/// peer's command: `http`, `off`, `shared`, `dedicated`, `brotli` or `pubsub`.
 ///
 /// # Errors
 /// When the port cannot be had, or there is no such mode.
@@ -29,6 +33,7 @@ pub fn serve(port: u16, workers: usize, mode: &str) -> Result<()> {
     let server = match mode {
         "http" => Server::new(serve_http),
         "pubsub" => publishing(config())?,
+        "brotli" => echoing(config().brotli(BrotliConfig::default()))?,
         "off" => echoing(config())?,
         "shared" => echoing(config().deflate(DeflateConfig::default()))?,
         "dedicated" => echoing(config().deflate(DeflateConfig {
@@ -56,6 +61,18 @@ fn serve_http(app: &mut App) {
         }
         res.end(compose_json().as_bytes())
     });
+    app.post("/post", |res, _req| {
+        res.collect_body(POST_BYTES_MAX, |mut res, body| {
+            let Ok(page) = serde_json::from_slice::<Page>(&body) else {
+                res.status(400);
+                return res.end(b"");
+            };
+            if let Some((name, value)) = Scenario::Post.response_header() {
+                res.header(name, value.as_bytes());
+            }
+            res.end(&serde_json::to_vec(&page.summary()).unwrap_or_default())
+        })
+    });
     app.post("/upload", |res, _req| {
         let mut received = 0;
         res.stream_body(move |res, chunk, last| {
@@ -67,6 +84,47 @@ fn serve_http(app: &mut App) {
             }
         })
     });
+}
+
+/// The body of a `post` request, read whole as the peers do.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "reading what is not used is part of the work")]
+struct Page {
+    page: u32,
+    items: Vec<Item>,
+    remark: String,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "reading what is not used is part of the work")]
+struct Item {
+    id: u32,
+    r#type: String,
+    name: String,
+    team: String,
+    status: String,
+    lap: u32,
+    position: u32,
+    speed_kmh: f64,
+    tags: Vec<String>,
+}
+
+/// What is answered to it.
+#[derive(Serialize)]
+struct Summary {
+    page: u32,
+    count: usize,
+    positions: u32,
+}
+
+impl Page {
+    fn summary(&self) -> Summary {
+        Summary {
+            page: self.page,
+            count: self.items.len(),
+            positions: self.items.iter().map(|item| item.position).sum(),
+        }
+    }
 }
 
 /// Every message comes back as it is.

@@ -4,8 +4,8 @@ use std::net::TcpStream;
 use std::process::{Command, Output};
 
 use keirin_bench::null::{Fault, canned_answer};
-use keirin_bench::process::{ServerProcess, free_port};
-use keirin_bench::task::{Row, Task, rows_of};
+use keirin_bench::run::process::{ServerProcess, free_port};
+use keirin_bench::scenarios::{Row, Task, rows_of};
 
 const EXECUTABLE: &str = env!("CARGO_BIN_EXE_keirin-bench");
 
@@ -52,7 +52,7 @@ fn check_null(task: &str, in_flight: usize) {
     assert_eq!(number(&output, "errors"), 0.0, "{output:?}");
     assert!(number(&output, "operations") > 0.0, "{output:?}");
     assert!(number(&output, "generator_cpu_s") > 0.0, "{output:?}");
-    if task != "handshake" {
+    if task != "handshake" && task != "connect" {
         let bytes = canned_answer(task.parse().unwrap(), None).unwrap().len() as f64;
         assert_eq!(number(&output, "answer_bytes"), bytes, "{output:?}");
     }
@@ -61,7 +61,7 @@ fn check_null(task: &str, in_flight: usize) {
 #[test]
 fn every_base_is_answered_without_errors() {
     let mut bases: Vec<Row> = Vec::new();
-    for row in rows_of("http,ws*,handshake,deflate*").unwrap() {
+    for row in rows_of("http,ws*,handshake,deflate*,brotli*").unwrap() {
         if !bases.contains(&row.base()) {
             bases.push(row.base());
         }
@@ -91,6 +91,7 @@ fn every_fault_is_reported_under_its_name() {
             Fault::Opcode => "bad_opcode",
             Fault::Truncated => "unanswered",
             Fault::Close => "unexpected_close",
+            Fault::Stall => unreachable!("not among them"),
         };
         for task in ["hello", "body16k", "ws20", "ws16k-text"] {
             let websocket = task.starts_with("ws");
@@ -136,6 +137,78 @@ fn nobody_to_load_is_no_measurement() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
+/// A server that does nothing for a second, once: whoever would have asked in that second waits.
+#[test]
+fn a_stall_shows_in_the_open_loop() {
+    for (task, content) in [("hello", "--verify"), ("ws20", "--null")] {
+        let server = start_null(task, Some(Fault::Stall));
+        let port = server.address().port().to_string();
+        let output = Command::new(EXECUTABLE)
+            .args(["load", "--scenario", task, "--connections", "8", content])
+            .args(["--rate", "1000", "--seconds", "3", &port])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(number(&output, "due"), 3000.0, "{output:?}");
+        assert!(number(&output, "max_us") >= 990_000.0, "{output:?}");
+        // A third of all requests were due in that second, though 8 connections saw it.
+        assert!(number(&output, "p90_us") >= 500_000.0, "{output:?}");
+        // The closed loop asks nobody in that time, and so it hides the stall.
+        let server = start_null(task, Some(Fault::Stall));
+        let output = load(&server, task, 1, "3");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn requests_that_are_never_answered_are_in_the_latency() {
+    let server = start_null("hello", Some(Fault::Truncated));
+    let port = server.address().port().to_string();
+    let output = Command::new(EXECUTABLE)
+        .args(["load", "--scenario", "hello", "--connections", "2"])
+        .args(["--rate", "100", "--seconds", "0.5", &port])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(number(&output, "due"), 50.0, "{output:?}");
+    assert_eq!(number(&output, "unfinished"), 50.0, "{output:?}");
+    assert!(number(&output, "p50_us") >= 2e6, "until the grace time was over: {output:?}");
+}
+
+#[test]
+fn any_server_can_be_loaded() {
+    let port = free_port().unwrap();
+    let mut command = Command::new(EXECUTABLE);
+    command.args(["server", "--mode", "http", &port.to_string()]);
+    let _server = ServerProcess::start(command, port).unwrap();
+    for (path, rate) in [("json", None), ("16k", Some("200"))] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        let mut command = Command::new(EXECUTABLE);
+        command.args(["load", "--connections", "4", "--seconds", "0.3", "--verify", &url]);
+        if let Some(rate) = rate {
+            command.args(["--rate", rate]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let done = if rate.is_some() { "due" } else { "operations" };
+        assert!(number(&output, done) > 0.0, "{output:?}");
+    }
+}
+
+#[test]
+fn several_threads_share_the_connections() {
+    let server = start_null("hello", None);
+    let port = server.address().port().to_string();
+    let output = Command::new(EXECUTABLE)
+        .args(["load", "--scenario", "hello", "--connections", "7"])
+        .args(["--threads", "2", "--seconds", "0.3", &port])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(number(&output, "connections"), 7.0, "{output:?}");
+    assert!((1.0..=2.0).contains(&number(&output, "generator_threads")), "{output:?}");
+}
+
 /// The line of the table about `server`.
 fn line<'a>(table: &'a str, server: &str) -> &'a str {
     let cell = format!("| {server} ");
@@ -157,6 +230,7 @@ fn compare_measures_peers_and_marks_the_faulty() {
             "--runs",
             "2",
         ])
+        .args(["--no-gate", "--offline", "--peers", "none"])
         .args(["--peer", &twin, "--peer", &faulty, "--json"])
         .arg(&json)
         .output()
@@ -168,10 +242,12 @@ fn compare_measures_peers_and_marks_the_faulty() {
     assert!(line(&table, "faulty").contains("INVALID"), "{table}");
     let samples = std::fs::read_to_string(&json).unwrap();
     std::fs::remove_file(&json).unwrap();
-    for server in ["null", "twin", "faulty"] {
-        let of_server = format!("\"server\":\"{server}\"");
-        let lines = samples.lines().filter(|l| l.contains(&of_server));
-        let (memory, time): (Vec<_>, Vec<_>) = lines.partition(|l| l.contains("open_bytes"));
-        assert_eq!((time.len(), memory.len()), (2, 2), "{samples}");
+    let report: serde_json::Value = serde_json::from_str(&samples).unwrap();
+    for kind in ["rows", "memory"] {
+        for (index, name) in ["null", "twin", "faulty"].iter().enumerate() {
+            let server = &report[kind][0]["servers"][index];
+            assert_eq!(server["name"], *name, "{samples}");
+            assert_eq!(server["samples"].as_array().unwrap().len(), 2, "{samples}");
+        }
     }
 }

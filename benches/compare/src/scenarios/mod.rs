@@ -1,10 +1,52 @@
-//! A scenario of either protocol.
+//! What is asked of servers, and answered.
+//!
+//! - [`mod@http`]: requests and their exact answers; [`websocket`], messages and connections;
+//! - [`content`]: what messages are made of.
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use crate::scenario as http;
-use crate::ws::scenario as ws;
+use serde::{Serialize, Serializer};
+
+use crate::scenarios::websocket as ws;
+
+pub mod content;
+pub mod http;
+pub mod websocket;
+
+/// What a server has to be able to do for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// The routes of HTTP.
+    Http,
+    /// Parsing a body of JSON.
+    Post,
+    /// Echo of messages of text.
+    Text,
+    /// Echo of messages of bytes.
+    Binary,
+    /// Echo with permessage-deflate.
+    Deflate,
+    /// Echo with Brotli in the application.
+    Brotli,
+    /// Messages to all other sockets.
+    Publish,
+}
+
+impl Duty {
+    /// The word that `{mode}` in a server's command stands for. `deflate` is the one of
+    /// [`Duty::Deflate`].
+    #[must_use]
+    pub fn mode(self, deflate: &str) -> &str {
+        match self {
+            Self::Http | Self::Post => "http",
+            Self::Text | Self::Binary => "off",
+            Self::Deflate => deflate,
+            Self::Brotli => "brotli",
+            Self::Publish => "pubsub",
+        }
+    }
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +58,10 @@ pub enum Task {
 }
 
 /// One row of the report: a task and how much of it is under way at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// What is asked for.
+    #[serde(rename = "scenario")]
     pub task: Task,
     /// Requests or messages sent at once on a connection, or messages published at once.
     pub in_flight: usize,
@@ -49,20 +92,31 @@ impl Task {
     #[must_use]
     pub fn operation(self) -> &'static str {
         match self {
+            Self::Http(http::Scenario::Connect) => "connection",
             Self::Http(_) => "request",
-            Self::WebSocket(ws::Scenario::Publish { .. }) => "delivery",
+            Self::WebSocket(ws::Scenario::Publish { .. } | ws::Scenario::Room { .. }) => "delivery",
             Self::WebSocket(ws::Scenario::Handshake) => "handshake",
             Self::WebSocket(ws::Scenario::Idle { .. }) => "connection",
             Self::WebSocket(ws::Scenario::Echo { .. }) => "message",
         }
     }
 
-    /// The word that `{mode}` in a peer's command stands for.
+    /// What a server has to be able to do.
     #[must_use]
-    pub fn mode(self, deflate: &str) -> &str {
+    pub fn duty(self) -> Duty {
         match self {
-            Self::Http(_) => "http",
-            Self::WebSocket(scenario) => scenario.mode(deflate),
+            Self::Http(http::Scenario::Post) => Duty::Post,
+            Self::Http(_) => Duty::Http,
+            Self::WebSocket(scenario) => scenario.duty(),
+        }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Http(scenario) => scenario.describe().to_owned(),
+            Self::WebSocket(scenario) => scenario.describe(),
         }
     }
 }
@@ -88,6 +142,12 @@ impl Display for Task {
             Self::Http(scenario) => write!(f, "{}", scenario.name()),
             Self::WebSocket(scenario) => write!(f, "{scenario}"),
         }
+    }
+}
+
+impl Serialize for Task {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -146,8 +206,8 @@ mod tests {
         let expected = [pair("upload64k", 1), pair("hello", 1), pair("hello", 16)];
         assert_eq!(names("upload64k,hello"), expected);
         assert_eq!(names("ws20"), [pair("ws20", 1), pair("ws20", 32)]);
-        assert_eq!(names("publish1*").len(), 4);
-        assert_eq!(names("http").len(), 7);
+        assert_eq!(names("publish1*").len(), 6);
+        assert_eq!(names("http").len(), 9);
         assert_eq!(
             names("http,ws").len(),
             Task::all().flat_map(Task::rows).count()
@@ -165,6 +225,8 @@ mod tests {
             (base.task.to_string(), base.in_flight)
         };
         assert_eq!(base("publish1000", 16), ("ws20".to_owned(), 32));
+        assert_eq!(base("room16", 1), ("ws20".to_owned(), 32));
+        assert_eq!(base("brotli45k", 1), ("ws45k-text".to_owned(), 1));
         assert_eq!(base("deflate1k", 1), ("ws1k-text".to_owned(), 1));
         assert_eq!(base("ws1k", 32), ("ws1k".to_owned(), 32));
         assert_eq!(base("idle9-deflate", 1), ("idle9".to_owned(), 1));

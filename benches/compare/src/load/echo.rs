@@ -3,14 +3,16 @@
 //! The generator spends little on each reply: a comparison of the header, which is the same for all
 //! messages of a scenario, and for one in [`SAMPLE_INTERVAL`] one of the content.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::content::{self, Random};
+use crate::scenarios::content::{self, Random};
 use super::frame::{self, HEADER_BYTES_MAX, Header};
-use super::handshake::Agreed;
-use super::scenario::Kind;
-use crate::closed_loop::Client;
-use crate::verify::{Content, Errors, Lost, SAMPLE_INTERVAL};
+use super::handshake::{Agreed, Offer};
+use crate::scenarios::websocket::Kind;
+use crate::load::closed_loop::Client;
+use crate::load::verify::{Content, Errors, Lost, SAMPLE_INTERVAL};
 
 /// Prepared frames take about so much room, unless one alone takes more: little enough to stay in
 /// the processor's cache.
@@ -19,6 +21,13 @@ const FRAMES_MAX: usize = 512;
 /// Where the server's compressor remembers earlier messages, all replies of one connection in so
 /// many are inflated.
 const CONNECTION_INTERVAL: usize = 16;
+/// What keirin uses unless it is told otherwise.
+const BROTLI_QUALITY: u32 = 5;
+const BROTLI_WINDOW_BITS: u32 = 18;
+/// In front of each binary message where Brotli was agreed: what follows is a text, compressed.
+const BROTLI_TEXT: u8 = 1;
+/// An event of Socket.IO with one argument, which is a text.
+const EVENT: [&[u8]; 2] = [b"42[\"m\",\"", b"\"]"];
 /// Ends a compressed message, and is left out on the wire: RFC 7692, section 7.2.1.
 const DEFLATE_TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
@@ -38,10 +47,14 @@ pub struct Messages {
 impl Messages {
     /// Different messages of one kind and length; those in flight at the same time lie together.
     #[must_use]
-    pub fn new(kind: Kind, message_bytes: usize, in_flight: usize) -> Self {
+    pub fn new(kind: Kind, message_bytes: usize, in_flight: usize, offer: Offer) -> Self {
         let random = &mut Random::new(0x6b65_6972_696e);
+        let around = match offer {
+            Offer::SocketIo => EVENT.concat().len(),
+            _ => 0,
+        };
         let mut reply_header = Vec::new();
-        frame::push_header(&mut reply_header, kind.first_byte(), message_bytes);
+        frame::push_header(&mut reply_header, kind.first_byte(), message_bytes + around);
         let fitting = (FRAMES_BYTES / message_bytes).clamp(4, FRAMES_MAX);
         // A batch should not be cut in two, unless it alone is more than all of them.
         let count = match fitting / in_flight {
@@ -56,19 +69,29 @@ impl Messages {
             reply_header,
         };
         for _ in 0..count {
-            let payload = content::message(kind, message_bytes, random);
+            let mut payload = content::message(kind, message_bytes, random);
+            if offer == Offer::SocketIo {
+                payload = [EVENT[0], &payload, EVENT[1]].concat();
+            }
             let frames = &mut messages.frames;
-            let mask = random.bytes();
-            if kind == Kind::Deflate {
-                let first = kind.first_byte() | frame::RSV1;
-                frame::push_masked(frames, first, &deflate(&payload), mask);
-            } else {
-                frame::push_masked(frames, kind.first_byte(), &payload, mask);
+            let (mask, first) = (random.bytes(), kind.first_byte());
+            match kind {
+                Kind::Binary | Kind::Text => frame::push_masked(frames, first, &payload, mask),
+                Kind::Deflate => {
+                    frame::push_masked(frames, first | frame::RSV1, &deflate(&payload), mask);
+                }
+                Kind::Brotli => frame::push_masked(frames, first, &brotli(&payload), mask),
             }
             messages.ends.push(frames.len());
             messages.payloads.push(payload);
         }
         messages
+    }
+
+    /// What they are made of.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     fn frame_bytes(&self, index: usize) -> usize {
@@ -122,7 +145,11 @@ impl Messages {
             partial_header: Vec::with_capacity(HEADER_BYTES_MAX),
             payload: None,
             until_sample: 0,
-            inflater: (self.kind == Kind::Deflate).then(|| Inflater::new(agreed.context_takeover)),
+            inflater: match self.kind {
+                Kind::Binary | Kind::Text => None,
+                Kind::Deflate => Some(Inflater::new(agreed.context_takeover)),
+                Kind::Brotli => Some(Inflater::brotli()),
+            },
             reply_bytes: 0,
             replies: 0,
         }
@@ -140,6 +167,14 @@ fn deflate(payload: &[u8]) -> Vec<u8> {
         "the room for the output suffices"
     );
     compressed.truncate(compressed.len() - DEFLATE_TAIL.len());
+    compressed
+}
+
+fn brotli(payload: &[u8]) -> Vec<u8> {
+    let mut compressed = vec![BROTLI_TEXT];
+    brotli::CompressorWriter::new(&mut compressed, 4096, BROTLI_QUALITY, BROTLI_WINDOW_BITS)
+        .write_all(payload)
+        .expect("a vector takes any bytes");
     compressed
 }
 
@@ -297,7 +332,11 @@ impl Echoes<'_> {
             return Err(Lost);
         }
         let right = self.messages.kind.first_byte();
-        let compressed = header.first == right | frame::RSV1 && self.inflater.is_some();
+        let compressed = match self.messages.kind {
+            Kind::Binary | Kind::Text => false,
+            Kind::Deflate => header.first == right | frame::RSV1,
+            Kind::Brotli => header.first == right,
+        };
         let bad_opcode = header.first != right && !compressed;
         let sent = self.messages.payloads[self.awaited].len();
         let bad_length = !compressed && header.payload_bytes != sent;
@@ -360,7 +399,8 @@ impl Echoes<'_> {
 /// Inflates the compressed replies of one connection.
 #[derive(Debug)]
 struct Inflater {
-    stream: Decompress,
+    /// `None` for Brotli, which keeps nothing between messages.
+    stream: Option<Decompress>,
     keeps_context: bool,
     compressed: Vec<u8>,
     inflated: Vec<u8>,
@@ -369,10 +409,17 @@ struct Inflater {
 impl Inflater {
     fn new(keeps_context: bool) -> Self {
         Self {
-            stream: Decompress::new(false),
+            stream: Some(Decompress::new(false)),
             keeps_context,
             compressed: Vec::new(),
             inflated: Vec::new(),
+        }
+    }
+
+    fn brotli() -> Self {
+        Self {
+            stream: None,
+            ..Self::new(false)
         }
     }
 
@@ -382,19 +429,27 @@ impl Inflater {
 
     /// Whether what was collected is exactly `expected`, compressed.
     fn yields(&mut self, expected: &[u8]) -> bool {
-        if !self.keeps_context {
-            self.stream.reset(false);
-        }
-        self.compressed.extend_from_slice(&DEFLATE_TAIL);
         self.inflated.clear();
         // One byte more than needed shows a surplus.
         self.inflated.reserve(expected.len() + 1);
-        let before = self.stream.total_in();
+        let Some(stream) = &mut self.stream else {
+            let read = match self.compressed.split_first() {
+                Some((&BROTLI_TEXT, rest)) => {
+                    brotli::Decompressor::new(rest, 4096).read_to_end(&mut self.inflated)
+                }
+                _ => Err(ErrorKind::InvalidData.into()),
+            };
+            self.compressed.clear();
+            return read.is_ok() && self.inflated == expected;
+        };
+        if !self.keeps_context {
+            stream.reset(false);
+        }
+        self.compressed.extend_from_slice(&DEFLATE_TAIL);
+        let before = stream.total_in();
         let flush = FlushDecompress::Sync;
-        let status = self
-            .stream
-            .decompress_vec(&self.compressed, &mut self.inflated, flush);
-        let read = self.stream.total_in() - before;
+        let status = stream.decompress_vec(&self.compressed, &mut self.inflated, flush);
+        let read = stream.total_in() - before;
         let whole = read == self.compressed.len() as u64;
         self.compressed.clear();
         whole && matches!(status, Ok(Status::Ok)) && self.inflated == expected

@@ -6,13 +6,16 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::content::Random;
+use crate::scenarios::content::Random;
+use serde::Serialize;
+
 use super::echo::{Echoes, Messages};
-use super::handshake;
-use super::scenario::Scenario;
+use super::handshake::{Door, Offer};
+use crate::scenarios::websocket::Scenario;
 use crate::Result;
-use crate::closed_loop::Client as _;
-use crate::verify::{Content, Errors, Lost};
+use crate::run::process::parse_kilobytes;
+use crate::load::closed_loop::Client as _;
+use crate::load::verify::{Content, Errors, Lost};
 
 /// How long a server may take to notice that connections are closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +23,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(200);
 
 /// What a run showed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
     /// How many connections there were.
     pub connections: usize,
@@ -30,6 +33,9 @@ pub struct Memory {
     pub open_bytes: u64,
     /// The same after all are closed.
     pub closed_bytes: u64,
+    /// What the kernel had for sockets while all were open beyond what it had before, in bytes:
+    /// both ends, and whatever else happened on the machine.
+    pub kernel_bytes: u64,
     /// What went wrong on the way.
     pub errors: Errors,
 }
@@ -45,6 +51,12 @@ impl Memory {
     #[must_use]
     pub fn open_per_connection(&self) -> f64 {
         self.open_bytes.saturating_sub(self.before_bytes) as f64 / self.connections as f64
+    }
+
+    /// Bytes of the kernel's for each open connection, both ends together.
+    #[must_use]
+    pub fn kernel_per_connection(&self) -> f64 {
+        self.kernel_bytes as f64 / self.connections as f64
     }
 
     /// Bytes that each closed connection has left behind.
@@ -70,11 +82,20 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     else {
         return Err("not a scenario of idle connections".into());
     };
-    let messages = Messages::new(kind, message_bytes, 1);
+    let offer = if scenario.deflates() {
+        Offer::Deflate
+    } else {
+        Offer::Plain
+    };
+    let door = Door {
+        address,
+        path: "/",
+        offer,
+    };
+    let messages = Messages::new(kind, message_bytes, 1, offer);
     let (mut random, mut errors) = (Random::new(5), Errors::default());
     let mut visit = |index| -> Result<Option<TcpStream>> {
-        let deflate = scenario.deflates();
-        let opened = handshake::open(address, index, deflate, &mut random, &mut errors)?;
+        let opened = door.open(index, &mut random, &mut errors)?;
         Ok(opened.and_then(|(stream, agreed)| {
             let client = messages.client(index, 1, content, agreed);
             exchange(stream, client, &mut errors)
@@ -83,13 +104,13 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     // What is set up once, for the first connection, is not the second's.
     drop(visit(0)?);
     let nothing_open = open_files(id)?;
-    let before_bytes = anonymous_bytes(id)?;
+    let (before_bytes, kernel_before) = (anonymous_bytes(id)?, kernel_bytes());
     let mut open = Vec::with_capacity(connections);
     for index in 0..connections {
         open.extend(visit(index)?);
     }
     std::thread::sleep(REST);
-    let open_bytes = anonymous_bytes(id)?;
+    let (open_bytes, kernel_open) = (anonymous_bytes(id)?, kernel_bytes());
     let held = open.len();
     drop(open);
     let deadline = Instant::now() + CLOSE_TIMEOUT;
@@ -106,6 +127,7 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
         before_bytes,
         open_bytes,
         closed_bytes: anonymous_bytes(id)?,
+        kernel_bytes: kernel_open.saturating_sub(kernel_before),
         errors,
     })
 }
@@ -143,14 +165,24 @@ fn open_files(id: u32) -> Result<usize> {
 /// parts of a program have been read so far is no cost of a connection.
 fn anonymous_bytes(id: u32) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
-    Ok(parse_anonymous(&text).ok_or("unknown format of smaps_rollup")?)
+    Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
 }
 
-fn parse_anonymous(text: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix("Anonymous:"))?;
-    let kilobytes: u64 = value.strip_suffix("kB")?.trim().parse().ok()?;
-    kilobytes.checked_mul(1024)
+/// What the kernel has for sockets, of all processes: memory that it cannot give back, and buffers.
+/// 0 where it does not tell.
+fn kernel_bytes() -> u64 {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let slabs = parse_kilobytes(&memory, "SUnreclaim:").unwrap_or(0);
+    let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let page_bytes = rustix::param::page_size() as u64;
+    slabs + parse_pages(&sockets).unwrap_or(0) * page_bytes
+}
+
+/// The last figure of the line of TCP.
+fn parse_pages(sockstat: &str) -> Option<u64> {
+    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let (_, pages) = line.split_once("mem ")?;
+    pages.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -158,11 +190,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anonymous_memory_is_read_in_kilobytes() {
+    fn anonymous_memory_is_not_huge_pages() {
         let text = "00400000-7ff [rollup]\nRss:       1000 kB\nAnonymous:    12 kB\n\
                     AnonHugePages:  0 kB\n";
-        assert_eq!(parse_anonymous(text), Some(12 * 1024));
-        assert_eq!(parse_anonymous("Rss: 1000 kB\n"), None);
+        assert_eq!(parse_kilobytes(text, "Anonymous:"), Some(12 * 1024));
+        assert_eq!(parse_kilobytes("Rss: 1000 kB\n", "Anonymous:"), None);
+    }
+
+    #[test]
+    fn buffers_of_sockets_are_counted_in_pages() {
+        let text = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 6 mem 31\nUDP: mem 7\n";
+        assert_eq!(parse_pages(text), Some(31));
+        assert_eq!(parse_pages("UDP: mem 7\n"), None);
     }
 
     #[test]
@@ -182,6 +221,7 @@ mod tests {
             before_bytes: 1000,
             open_bytes: 3000,
             closed_bytes: 900,
+            kernel_bytes: 50_000,
             errors: Errors::default(),
         };
         assert!((memory.open_per_connection() - 200.0).abs() < 1e-9);

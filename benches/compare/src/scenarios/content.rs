@@ -1,7 +1,7 @@
 //! The messages: always the same for the same seed, each different from the next, of an exact
 //! length.
 
-use super::scenario::Kind;
+use super::websocket::Kind;
 
 /// A sequence of numbers that look random (SplitMix64, of Steele, Lea and Flood, 2014). What it
 /// makes has to vary and to be the same in each run, not to be hard to guess.
@@ -90,7 +90,7 @@ pub fn message(kind: Kind, length: usize, random: &mut Random) -> Vec<u8> {
             bytes
         }
         Kind::Text => text(length, random).into_bytes(),
-        Kind::Deflate => json(length, random).into_bytes(),
+        Kind::Deflate | Kind::Brotli => json(length, random).into_bytes(),
     }
 }
 

@@ -9,6 +9,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::{AddAssign, Range};
 
+use serde::Serialize;
+
 /// One body in so many is compared byte for byte: 1.6 %. A prime, so that no pipeline depth keeps
 /// the sample at one place of a batch.
 pub const SAMPLE_INTERVAL: u32 = 61;
@@ -29,7 +31,7 @@ pub enum Content {
 }
 
 /// What was wrong with the answers. Any count above zero makes a measurement invalid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Errors {
     /// Answers with another status than 200, and upgrades that were refused or wrong.
     pub bad_status: u64,
@@ -311,6 +313,13 @@ fn parse_head(head: &[u8]) -> Option<Head> {
         content_length,
         length_line,
     })
+}
+
+/// The length of the body behind a whole head of status 200.
+#[must_use]
+pub fn content_length(head: &[u8]) -> Option<usize> {
+    let head = parse_head(head)?;
+    (head.status == 200).then_some(head.content_length)
 }
 
 fn parse_digits(digits: &[u8]) -> Option<usize> {

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use super::frame;
+use super::Duty;
+use crate::load::frame;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -22,6 +23,8 @@ pub enum Kind {
     Text,
     /// Text messages of JSON, which the client has compressed beforehand (RFC 7692).
     Deflate,
+    /// Text messages of JSON, which the client has compressed beforehand with Brotli.
+    Brotli,
 }
 
 /// One kind of load.
@@ -38,6 +41,14 @@ pub enum Scenario {
     Publish {
         /// How many others.
         subscribers: usize,
+        /// Beside them is one more for each hundred which reads hardly anything, and the messages
+        /// are of 4 KiB.
+        slow: bool,
+    },
+    /// Messages from every socket to all others, in turns.
+    Room {
+        /// How many sockets.
+        members: usize,
     },
     /// Connect, upgrade, say goodbye, close.
     Handshake,
@@ -58,7 +69,10 @@ const fn echo(kind: Kind, message_bytes: usize) -> Scenario {
 }
 
 const fn publish(subscribers: usize) -> Scenario {
-    Scenario::Publish { subscribers }
+    Scenario::Publish {
+        subscribers,
+        slow: false,
+    }
 }
 
 const fn idle(deflate: bool) -> Scenario {
@@ -71,7 +85,7 @@ const fn idle(deflate: bool) -> Scenario {
 
 impl Scenario {
     /// The scenarios of a whole comparison, in the order of the report.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         echo(Kind::Binary, 20),
         echo(Kind::Binary, 125),
         echo(Kind::Binary, 126),
@@ -88,8 +102,15 @@ impl Scenario {
         echo(Kind::Text, MIB),
         echo(Kind::Deflate, KIB),
         echo(Kind::Deflate, 45 * KIB),
+        echo(Kind::Brotli, 45 * KIB),
+        publish(100),
         publish(1_000),
         publish(10_000),
+        Self::Publish {
+            subscribers: 100,
+            slow: true,
+        },
+        Self::Room { members: 16 },
         Self::Handshake,
         idle(false),
         idle(true),
@@ -101,23 +122,61 @@ impl Scenario {
     pub fn depths(self) -> &'static [usize] {
         match self {
             Self::Echo {
-                kind: Kind::Deflate,
+                kind: Kind::Deflate | Kind::Brotli,
                 ..
             } => &[1],
             Self::Echo { .. } => &[1, 32],
+            Self::Publish { slow: true, .. } => &[4],
             Self::Publish { .. } => &[1, 16],
-            Self::Handshake | Self::Idle { .. } => &[1],
+            Self::Room { .. } | Self::Handshake | Self::Idle { .. } => &[1],
         }
     }
 
-    /// What the server under test has to do: the word that `{mode}` in a peer's command stands for.
-    /// `deflate` is the mode of the scenarios with compression.
+    /// What the server under test has to be able to do.
     #[must_use]
-    pub fn mode(self, deflate: &str) -> &str {
+    pub fn duty(self) -> Duty {
         match self {
-            Self::Publish { .. } => "pubsub",
-            _ if self.deflates() => deflate,
-            _ => "off",
+            Self::Publish { .. } | Self::Room { .. } => Duty::Publish,
+            Self::Echo { kind, .. } => match kind {
+                Kind::Binary => Duty::Binary,
+                Kind::Text => Duty::Text,
+                Kind::Deflate => Duty::Deflate,
+                Kind::Brotli => Duty::Brotli,
+            },
+            Self::Idle { deflate: true, .. } => Duty::Deflate,
+            Self::Idle { .. } | Self::Handshake => Duty::Binary,
+        }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Echo {
+                kind,
+                message_bytes,
+            } => {
+                let kind = match kind {
+                    Kind::Binary => "binary",
+                    Kind::Text => "text",
+                    Kind::Deflate => "JSON through permessage-deflate",
+                    Kind::Brotli => "JSON through Brotli",
+                };
+                format!("WebSocket, echo of {}, {kind}", size(message_bytes))
+            }
+            Self::Publish { subscribers, slow } => {
+                let slow = if slow { ", 1 % of them slow" } else { "" };
+                format!("WebSocket, fan-out to {subscribers}{slow}")
+            }
+            Self::Room { members } => format!("WebSocket, chat room of {members}"),
+            Self::Handshake => "WebSocket, connection storm".to_owned(),
+            Self::Idle {
+                connections,
+                deflate,
+            } => {
+                let deflate = if deflate { " with permessage-deflate" } else { "" };
+                format!("WebSocket, {connections} idle connections{deflate}")
+            }
         }
     }
 
@@ -127,7 +186,7 @@ impl Scenario {
         match self {
             Self::Echo { kind, .. } => kind == Kind::Deflate,
             Self::Idle { deflate, .. } => deflate,
-            Self::Publish { .. } | Self::Handshake => false,
+            Self::Publish { .. } | Self::Room { .. } | Self::Handshake => false,
         }
     }
 
@@ -137,10 +196,10 @@ impl Scenario {
     pub fn base(self, depth: usize) -> (Self, usize) {
         match self {
             Self::Echo {
-                kind: Kind::Deflate,
+                kind: Kind::Deflate | Kind::Brotli,
                 message_bytes,
             } => (echo(Kind::Text, message_bytes), depth),
-            Self::Publish { .. } => (echo(Kind::Binary, 20), 32),
+            Self::Publish { .. } | Self::Room { .. } => (echo(Kind::Binary, 20), 32),
             Self::Idle { connections, .. } => {
                 let deflate = false;
                 let plain = Self::Idle {
@@ -169,7 +228,7 @@ impl Kind {
     #[must_use]
     pub fn first_byte(self) -> u8 {
         match self {
-            Self::Binary => frame::FIN | frame::BINARY,
+            Self::Binary | Self::Brotli => frame::FIN | frame::BINARY,
             Self::Text | Self::Deflate => frame::FIN | frame::TEXT,
         }
     }
@@ -186,15 +245,16 @@ impl Display for Scenario {
                     Kind::Binary => ("ws", ""),
                     Kind::Text => ("ws", "-text"),
                     Kind::Deflate => ("deflate", ""),
+                    Kind::Brotli => ("brotli", ""),
                 };
-                let (number, unit) = match message_bytes {
-                    bytes if bytes.is_multiple_of(MIB) => (bytes / MIB, "m"),
-                    bytes if bytes.is_multiple_of(KIB) => (bytes / KIB, "k"),
-                    bytes => (bytes, ""),
-                };
+                let (number, unit) = number_and_unit(message_bytes);
                 write!(f, "{prefix}{number}{unit}{suffix}")
             }
-            Self::Publish { subscribers } => write!(f, "publish{subscribers}"),
+            Self::Publish { subscribers, slow } => {
+                let prefix = if slow { "slow" } else { "publish" };
+                write!(f, "{prefix}{subscribers}")
+            }
+            Self::Room { members } => write!(f, "room{members}"),
             Self::Handshake => write!(f, "handshake"),
             Self::Idle {
                 connections,
@@ -205,6 +265,24 @@ impl Display for Scenario {
             }
         }
     }
+}
+
+fn number_and_unit(bytes: usize) -> (usize, &'static str) {
+    match bytes {
+        bytes if bytes.is_multiple_of(MIB) => (bytes / MIB, "m"),
+        bytes if bytes.is_multiple_of(KIB) => (bytes / KIB, "k"),
+        bytes => (bytes, ""),
+    }
+}
+
+fn size(bytes: usize) -> String {
+    let (number, unit) = number_and_unit(bytes);
+    let unit = match unit {
+        "m" => "MiB",
+        "k" => "KiB",
+        _ => "bytes",
+    };
+    format!("{number} {unit}")
 }
 
 /// The names of [`Scenario::ALL`], and the like with other numbers: `ws4k`, `publish100`.
@@ -231,14 +309,23 @@ fn parse(name: &str) -> Option<Scenario> {
     let connections = Some(number).filter(|&n| n <= CONNECTIONS_MAX);
     match (prefix, suffix) {
         ("publish", "") => Some(publish(connections?)),
+        ("slow", "") => Some(Scenario::Publish {
+            subscribers: connections?,
+            slow: true,
+        }),
+        // Everybody to everybody: more of them have more under way than a socket's buffer takes.
+        ("room", "") => Some(Scenario::Room {
+            members: Some(number).filter(|n| (2..=200).contains(n))?,
+        }),
         ("idle", "" | "-deflate") => Some(Scenario::Idle {
             connections: connections?,
             deflate: !suffix.is_empty(),
         }),
-        ("ws" | "deflate", _) => {
+        ("ws" | "deflate" | "brotli", _) => {
             let (kind, unit) = match (prefix, suffix.strip_suffix("-text")) {
                 ("ws", Some(unit)) => (Kind::Text, unit),
                 ("ws", None) => (Kind::Binary, suffix),
+                ("brotli", _) => (Kind::Brotli, suffix),
                 _ => (Kind::Deflate, suffix),
             };
             let factor = match unit {
@@ -249,7 +336,12 @@ fn parse(name: &str) -> Option<Scenario> {
             };
             let bytes = number.checked_mul(factor)?;
             // JSON has a frame around it, so very short ones cannot be made.
-            let bytes_min = if kind == Kind::Deflate { 256 } else { 1 };
+            let bytes_min = match kind {
+                Kind::Binary | Kind::Text => 1,
+                Kind::Deflate => 256,
+                // What is shorter is not compressed by servers.
+                Kind::Brotli => 2 * KIB,
+            };
             (bytes_min..=MESSAGE_BYTES_MAX)
                 .contains(&bytes)
                 .then(|| echo(kind, bytes))
@@ -269,7 +361,7 @@ mod tests {
             let (base, _) = scenario.base(1);
             assert_eq!(base.to_string().parse(), Ok(base));
         }
-        let other = ["ws4k", "ws16m-text", "deflate256", "publish3", "idle19000"];
+        let other = ["ws4k", "ws16m-text", "deflate256", "publish3", "idle19000", "room2", "slow100"];
         for name in other {
             let scenario: Scenario = name.parse().unwrap();
             assert_eq!(scenario.to_string(), name);
@@ -294,6 +386,10 @@ mod tests {
             "ws99999999999999999999",
             "handshake1",
             "deflate255",
+            "brotli1k",
+            "room1",
+            "room201",
+            "slow0",
             "ws020",
             "1k",
         ];
@@ -304,16 +400,13 @@ mod tests {
 
     #[test]
     fn modes_say_what_the_server_does() {
-        let modes: Vec<_> = [
-            "ws1k",
-            "deflate1k",
-            "publish3",
-            "handshake",
-            "idle5",
-            "idle5-deflate",
-        ]
-        .map(|name| name.parse::<Scenario>().unwrap().mode("shared").to_owned())
-        .to_vec();
-        assert_eq!(modes, ["off", "shared", "pubsub", "off", "off", "shared"]);
+        let mode = |name: &str| {
+            let duty = name.parse::<Scenario>().unwrap().duty();
+            duty.mode("shared").to_owned()
+        };
+        let names = ["ws1k", "deflate1k", "publish3", "room3", "slow100", "handshake", "brotli45k"];
+        let modes = ["off", "shared", "pubsub", "pubsub", "pubsub", "off", "brotli"];
+        assert_eq!(names.map(mode), modes);
+        assert_eq!(["idle5", "idle5-deflate"].map(mode), ["off", "shared"]);
     }
 }

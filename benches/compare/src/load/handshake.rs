@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455, section 4), checked as a strict client does, and the answer of
 //! a server.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use data_encoding::BASE64;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sha1::{Digest, Sha1};
 
-use super::content::Random;
+use super::frame;
+use crate::scenarios::content::Random;
 use crate::Result;
-use crate::verify::Errors;
+use crate::load::verify::Errors;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -21,13 +22,30 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// the last ones.
 const PER_SOURCE: usize = 4000;
 
+/// Where Socket.IO is to be found.
+pub const SOCKET_IO_PATH: &str = "/socket.io/?EIO=4&transport=websocket";
+
+/// What a client offers, and how it speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offer {
+    /// WebSocket and nothing else.
+    #[default]
+    Plain,
+    /// permessage-deflate. A server that declines fails, for it is what will be measured.
+    Deflate,
+    /// Brotli in the application, as the subprotocol `br`. Declining fails too.
+    Brotli,
+    /// Engine.IO and Socket.IO on top: their handshakes follow.
+    SocketIo,
+}
+
 /// What is asked for, and the answer that it demands.
 #[derive(Clone, Debug)]
 pub struct Opening {
     /// The request.
     pub request: Vec<u8>,
     accept: String,
-    offers_deflate: bool,
+    offer: Offer,
 }
 
 /// What the server agreed to.
@@ -39,23 +57,26 @@ pub struct Agreed {
 }
 
 impl Opening {
-    /// A request for `/`, with a new key.
-    pub fn new(offers_deflate: bool, random: &mut Random) -> Self {
+    /// A request for `path`, with a new key.
+    pub fn new(path: &str, offer: Offer, random: &mut Random) -> Self {
         let key = BASE64.encode(&random.bytes::<16>());
-        // The client's messages are compressed beforehand, each by itself.
-        let offer = if offers_deflate {
-            "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
-        } else {
-            ""
+        let offered = match offer {
+            Offer::Plain | Offer::SocketIo => "",
+            // The client's messages are compressed beforehand, each by itself.
+            Offer::Deflate => {
+                "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
+            }
+            Offer::Brotli => "Sec-WebSocket-Protocol: br\r\n",
         };
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\
+             {offered}\r\n"
         );
         Self {
             request: request.into_bytes(),
             accept: accept_value(key.as_bytes()),
-            offers_deflate,
+            offer,
         }
     }
 
@@ -77,12 +98,16 @@ impl Opening {
         if field(head, "sec-websocket-accept") != Some(self.accept.as_bytes()) {
             return Err("the key was not accepted");
         }
+        let protocol = field(head, "sec-websocket-protocol");
+        if protocol != (self.offer == Offer::Brotli).then_some(b"br".as_slice()) {
+            return Err("another subprotocol than was offered");
+        }
         match field(head, "sec-websocket-extensions") {
-            None if self.offers_deflate => Err("no compression"),
+            None if self.offer == Offer::Deflate => Err("no compression"),
             None => Ok(Agreed {
                 context_takeover: false,
             }),
-            Some(_) if !self.offers_deflate => Err("an extension that was not offered"),
+            Some(_) if self.offer != Offer::Deflate => Err("an extension that was not offered"),
             Some(value) => agreed(value),
         }
     }
@@ -145,60 +170,145 @@ pub fn answer(head: &[u8]) -> Option<Vec<u8>> {
     Some(answer.into_bytes())
 }
 
-/// Opens the connection of number `index`, and waits for the upgrade. It comes back blocking.
-/// `None` when the server refused: that is counted in `errors`.
-///
-/// # Errors
-/// When there is no connection to be had.
-pub fn open(
-    address: SocketAddr,
-    index: usize,
-    offers_deflate: bool,
-    random: &mut Random,
-    errors: &mut Errors,
-) -> Result<Option<(TcpStream, Agreed)>> {
-    let mut stream = connect(address, index)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    let opening = Opening::new(offers_deflate, random);
-    let mut head = Vec::new();
-    if stream.write_all(&opening.request).is_err() {
-        errors.unexpected_close += 1;
-        return Ok(None);
-    }
-    let mut buffer = [0; HEAD_BYTES_MAX];
-    let whole = loop {
-        match stream.read(&mut buffer) {
-            Ok(received) if received > 0 => head.extend_from_slice(&buffer[..received]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                errors.unanswered += 1;
-                return Ok(None);
-            }
-            _ => {
+/// Where and how connections are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Door<'a> {
+    /// The server.
+    pub address: SocketAddr,
+    /// The path that is asked for.
+    pub path: &'a str,
+    /// What the client offers.
+    pub offer: Offer,
+}
+
+impl Door<'_> {
+    /// Opens the connection of number `index`, and waits for the upgrade. It comes back blocking.
+    /// `None` when the server refused: that is counted in `errors`.
+    ///
+    /// # Errors
+    /// When there is no connection to be had.
+    pub fn open(
+        &self,
+        index: usize,
+        random: &mut Random,
+        errors: &mut Errors,
+    ) -> Result<Option<(TcpStream, Agreed)>> {
+        let stream = connect(self.address, index)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        Ok(match self.upgrade(&stream, random) {
+            Ok(agreed) => Some((stream, agreed)),
+            Err(Refused::Closed) => {
                 errors.unexpected_close += 1;
-                return Ok(None);
+                None
             }
+            Err(Refused::Silent) => {
+                errors.unanswered += 1;
+                None
+            }
+            Err(Refused::Wrong) => {
+                errors.bad_status += 1;
+                None
+            }
+        })
+    }
+
+    fn upgrade(
+        &self,
+        stream: &TcpStream,
+        random: &mut Random,
+    ) -> std::result::Result<Agreed, Refused> {
+        let mut stream = stream;
+        let opening = Opening::new(self.path, self.offer, random);
+        stream.write_all(&opening.request)?;
+        let mut received = Vec::new();
+        let whole = read_until(stream, &mut received, head_bytes)?;
+        let agreed = opening.check(&received[..whole]);
+        let agreed = agreed.map_err(|_| Refused::Wrong)?;
+        received.drain(..whole);
+        if self.offer == Offer::SocketIo {
+            enter_socket_io(stream, &mut received, random)?;
         }
-        match head_bytes(&head) {
-            Some(bytes) => break bytes,
-            None if head.len() > HEAD_BYTES_MAX => break 0,
+        // No other server speaks before it is spoken to.
+        if received.is_empty() {
+            Ok(agreed)
+        } else {
+            Err(Refused::Wrong)
+        }
+    }
+}
+
+/// Why a connection is of no use.
+#[derive(Debug)]
+enum Refused {
+    Closed,
+    Silent,
+    Wrong,
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock => Self::Silent,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Receives until `length` finds something whole at the beginning.
+fn read_until(
+    mut stream: &TcpStream,
+    received: &mut Vec<u8>,
+    length: impl Fn(&[u8]) -> Option<usize>,
+) -> std::result::Result<usize, Refused> {
+    let mut buffer = [0; HEAD_BYTES_MAX];
+    loop {
+        match length(received) {
+            Some(bytes) => return Ok(bytes),
+            None if received.len() > HEAD_BYTES_MAX => return Err(Refused::Wrong),
             None => {}
         }
-    };
-    // None of our servers speaks before it is spoken to.
-    let agreed = opening.check(&head[..whole]);
-    Ok(match agreed {
-        Ok(agreed) if whole == head.len() => Some((stream, agreed)),
-        _ => {
-            errors.bad_status += 1;
-            None
+        match stream.read(&mut buffer)? {
+            0 => return Err(Refused::Closed),
+            bytes => received.extend_from_slice(&buffer[..bytes]),
         }
-    })
+    }
+}
+
+/// Engine.IO's packet of opening, then Socket.IO's, which the client asks for.
+fn enter_socket_io(
+    mut stream: &TcpStream,
+    received: &mut Vec<u8>,
+    random: &mut Random,
+) -> std::result::Result<(), Refused> {
+    let mut expect = |starts: &[u8]| {
+        let whole = read_until(stream, received, |bytes| {
+            let header = frame::parse_header(bytes).ok().flatten()?;
+            let end = header.header_bytes + header.payload_bytes;
+            (bytes.len() >= end).then_some(end)
+        })?;
+        let message: Vec<u8> = received.drain(..whole).collect();
+        let header = frame::parse_header(&message).ok().flatten();
+        let header_bytes = header.ok_or(Refused::Wrong)?.header_bytes;
+        if message[header_bytes..].starts_with(starts) {
+            Ok(())
+        } else {
+            Err(Refused::Wrong)
+        }
+    };
+    expect(b"0{")?;
+    let mut connect = Vec::new();
+    frame::push_masked(&mut connect, frame::FIN | frame::TEXT, b"40", random.bytes());
+    stream.write_all(&connect)?;
+    expect(b"40{")
 }
 
 /// Connects, from a further address of the loopback device for every 4,000 connections.
-fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
-    if index < PER_SOURCE {
+///
+/// # Errors
+/// What the system reports.
+pub fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
+    if index < PER_SOURCE || !address.ip().is_loopback() {
         return Ok(TcpStream::connect(address)?);
     }
     let last = u8::try_from(index / PER_SOURCE + 1)?;
@@ -214,8 +324,8 @@ fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
 mod tests {
     use super::*;
 
-    fn opening(offers_deflate: bool) -> Opening {
-        Opening::new(offers_deflate, &mut Random::new(3))
+    fn opening(offer: Offer) -> Opening {
+        Opening::new("/", offer, &mut Random::new(3))
     }
 
     fn good(opening: &Opening) -> String {
@@ -231,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_good_answer_is_agreed_to() {
-        let opening = opening(false);
+        let opening = opening(Offer::Plain);
         let text = good(&opening);
         assert_eq!(head_bytes(text.as_bytes()), Some(text.len()));
         let agreed = Agreed {
@@ -248,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_refused() {
-        let opening = opening(false);
+        let opening = opening(Offer::Plain);
         let text = good(&opening);
         for (from, to) in [
             ("HTTP/1.1 101", "HTTP/1.1 200"),
@@ -268,8 +378,21 @@ mod tests {
     }
 
     #[test]
+    fn the_subprotocol_has_to_be_agreed() {
+        let with = |offer, field: &str| {
+            let opening = opening(offer);
+            let text = good(&opening).replace("\r\n\r\n", &format!("\r\n{field}\r\n"));
+            opening.check(text.as_bytes()).is_ok()
+        };
+        assert!(with(Offer::Brotli, "Sec-WebSocket-Protocol: br\r\n"));
+        assert!(!with(Offer::Brotli, "Sec-WebSocket-Protocol: chat\r\n"));
+        assert!(!with(Offer::Brotli, ""));
+        assert!(!with(Offer::Plain, "Sec-WebSocket-Protocol: br\r\n"));
+    }
+
+    #[test]
     fn compression_has_to_be_agreed_as_offered() {
-        let opening = opening(true);
+        let opening = opening(Offer::Deflate);
         let with = |value: &str| {
             let field = format!("\r\nSec-WebSocket-Extensions: {value}\r\n\r\n");
             let text = good(&opening).replace("\r\n\r\n", &field);

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -120,6 +122,64 @@ pub fn raise_file_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
 }
 
+/// The cores that share hardware with `core`, itself among them.
+#[must_use]
+pub fn siblings(core: usize) -> Vec<usize> {
+    let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    parse_list(text.trim()).unwrap_or_else(|| vec![core])
+}
+
+/// A list as the kernel writes it: `0,2-4`.
+fn parse_list(text: &str) -> Option<Vec<usize>> {
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        list.extend(first.parse::<usize>().ok()?..=last.parse().ok()?);
+    }
+    Some(list)
+}
+
+/// Memory of a server that is in use, the pages of files included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MemoryUse {
+    /// Before the first connection.
+    pub start_bytes: u64,
+    /// The most there ever was.
+    pub peak_bytes: u64,
+    /// After the last connection.
+    pub drained_bytes: u64,
+}
+
+/// What process `id` has in use now (`VmRSS`).
+///
+/// # Errors
+/// When there is no such process.
+pub fn memory_in_use(id: u32) -> Result<u64> {
+    memory_of(id, "VmRSS:")
+}
+
+/// The most that process `id` ever had in use (`VmHWM`).
+///
+/// # Errors
+/// When there is no such process.
+pub fn memory_peak(id: u32) -> Result<u64> {
+    memory_of(id, "VmHWM:")
+}
+
+fn memory_of(id: u32, name: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+    Ok(parse_kilobytes(&text, name).ok_or("unknown format of /proc/PID/status")?)
+}
+
+/// The value of a line of a file such as `/proc/meminfo`, in bytes.
+#[must_use]
+pub fn parse_kilobytes(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kilobytes: u64 = value.strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
 /// What a process, with all its threads, has used since it began.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuTime {
@@ -217,6 +277,23 @@ mod tests {
         let stat = "4711 (a) R 1 (b) S 1 2 3 4 5 6 7 8 9 10 120 45 0 0 20 0 1 0 12345\n";
         assert_eq!(parse_stat(stat), Some((120, 45)));
         assert_eq!(parse_stat("4711 (a) S 1 2 3"), None);
+    }
+
+    #[test]
+    fn lists_of_cores_are_read() {
+        assert_eq!(parse_list("0,2-4"), Some(vec![0, 2, 3, 4]));
+        assert_eq!(parse_list("7"), Some(vec![7]));
+        assert_eq!(parse_list(""), None);
+    }
+
+    #[test]
+    fn memory_is_read_in_kilobytes() {
+        let text = "Name: x\nVmHWM:   12 kB\nVmRSS:\t 3 kB\nThreads: 1\n";
+        assert_eq!(parse_kilobytes(text, "VmHWM:"), Some(12 * 1024));
+        assert_eq!(parse_kilobytes(text, "VmRSS:"), Some(3 * 1024));
+        assert_eq!(parse_kilobytes(text, "Threads:"), None);
+        let id = std::process::id();
+        assert!(memory_peak(id).unwrap() >= memory_in_use(id).unwrap());
     }
 
     #[test]

@@ -5,6 +5,14 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::str::FromStr;
 
+use super::content::{Random, message};
+use super::websocket::Kind;
+
+#[path = "../../../icount/requests.rs"]
+mod requests;
+
+use requests::{BROWSER, MINIMAL};
+
 /// Bytes in the body of a `body16k` answer.
 pub const BODY_BYTES: usize = 16 * 1024;
 
@@ -20,45 +28,29 @@ pub enum Scenario {
     Headers20,
     /// `GET /json`, answered by JSON that is composed anew for each request.
     Json,
+    /// `POST /post` with a kilobyte of JSON, which the server parses and answers from.
+    Post,
     /// `GET /16k`, answered by [`BODY_BYTES`] bytes.
     Body16k,
     /// `POST /upload` with [`UPLOAD_BYTES`] bytes, answered by their number in decimal digits.
     Upload64k,
+    /// Connect, `GET /` with `Connection: close`, read the answer and the end.
+    Connect,
 }
 
-const MINIMAL_HEADERS: &str = "Host: localhost\r\nUser-Agent: keirin-bench\r\n";
-
-const BROWSER_HEADERS: &str = concat!(
-    "Host: www.example.com\r\n",
-    "Connection: keep-alive\r\n",
-    "Cache-Control: max-age=0\r\n",
-    "Sec-Ch-Ua: \"Chromium\";v=\"142\", \"Not A(Brand\";v=\"24\"\r\n",
-    "Sec-Ch-Ua-Mobile: ?0\r\n",
-    "Sec-Ch-Ua-Platform: \"Linux\"\r\n",
-    "Upgrade-Insecure-Requests: 1\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36\r\n",
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n",
-    "Sec-Fetch-Site: same-origin\r\n",
-    "Sec-Fetch-Mode: navigate\r\n",
-    "Sec-Fetch-User: ?1\r\n",
-    "Sec-Fetch-Dest: document\r\n",
-    "Referer: https://www.example.com/catalogue/bicycles?page=2&order=price\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n",
-    "Accept-Language: en-GB,en;q=0.9,ja;q=0.8\r\n",
-    "Cookie: session=4f1c0d9b7e2a4c6f8b1d3e5a7c9f0b2d; theme=dark; consent=analytics%3D0%26ads%3D0\r\n",
-    "If-None-Match: \"5f2c-62a1b0c4d8e40\"\r\n",
-    "X-Forwarded-For: 203.0.113.7\r\n",
-    "X-Forwarded-Proto: https\r\n",
-);
+/// Bytes of JSON in the body of a `post` request.
+pub const POST_BYTES: usize = 1024;
 
 impl Scenario {
     /// Every scenario, in the order of the report.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Hello,
         Self::Headers20,
         Self::Json,
+        Self::Post,
         Self::Body16k,
         Self::Upload64k,
+        Self::Connect,
     ];
 
     /// The name on the command line and in reports.
@@ -68,8 +60,24 @@ impl Scenario {
             Self::Hello => "hello",
             Self::Headers20 => "headers20",
             Self::Json => "json",
+            Self::Post => "post",
             Self::Body16k => "body16k",
             Self::Upload64k => "upload64k",
+            Self::Connect => "connect",
+        }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Hello => "HTTP, hello",
+            Self::Headers20 => "HTTP, request with 20 header fields",
+            Self::Json => "HTTP, JSON composed per request",
+            Self::Post => "HTTP, JSON of 1 KiB parsed and answered",
+            Self::Body16k => "HTTP, download of 16 KiB",
+            Self::Upload64k => "HTTP, upload of 64 KiB",
+            Self::Connect => "HTTP, connection storm",
         }
     }
 
@@ -77,35 +85,39 @@ impl Scenario {
     /// requests by length.
     #[must_use]
     pub fn request(self) -> Vec<u8> {
-        let mut request = match self {
-            Self::Hello => format!("GET / HTTP/1.1\r\n{MINIMAL_HEADERS}\r\n"),
-            Self::Headers20 => format!("GET / HTTP/1.1\r\n{BROWSER_HEADERS}\r\n"),
-            Self::Json => format!("GET /json HTTP/1.1\r\n{MINIMAL_HEADERS}\r\n"),
-            Self::Body16k => format!("GET /16k HTTP/1.1\r\n{MINIMAL_HEADERS}\r\n"),
-            Self::Upload64k => format!(
-                "POST /upload HTTP/1.1\r\n{MINIMAL_HEADERS}Content-Length: {UPLOAD_BYTES}\r\n\r\n"
-            ),
-        }
-        .into_bytes();
-        if self == Self::Upload64k {
-            request.extend_from_slice(&pattern(UPLOAD_BYTES));
-        }
-        request
+        let (line, body) = match self {
+            Self::Hello => return MINIMAL.as_bytes().to_vec(),
+            Self::Headers20 => return BROWSER.as_bytes().to_vec(),
+            Self::Connect => return with("Connection: close\r\n", &[]),
+            Self::Json => ("GET /json ", None),
+            Self::Body16k => ("GET /16k ", None),
+            Self::Post => ("POST /post ", Some(post_body())),
+            Self::Upload64k => ("POST /upload ", Some(pattern(UPLOAD_BYTES))),
+        };
+        let body = body.map(|body| {
+            let kind = self.response_header().map_or("text/plain", |(_, kind)| kind);
+            let length = body.len();
+            (format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n"), body)
+        });
+        let (fields, body) = body.unwrap_or_default();
+        let request = String::from_utf8(with(&fields, &body)).expect("all of it is ASCII or UTF-8");
+        request.replacen("GET / ", line, 1).into_bytes()
     }
 
     /// The header field that the answer carries beyond `Date` and `Content-Length`, as name and
     /// value.
     #[must_use]
     pub fn response_header(self) -> Option<(&'static str, &'static str)> {
-        (self == Self::Json).then_some(("Content-Type", "application/json"))
+        matches!(self, Self::Json | Self::Post).then_some(("Content-Type", "application/json"))
     }
 
     /// The body of the answer.
     #[must_use]
     pub fn response_body(self) -> Vec<u8> {
         match self {
-            Self::Hello | Self::Headers20 => b"Hello world!".to_vec(),
+            Self::Hello | Self::Headers20 | Self::Connect => b"Hello world!".to_vec(),
             Self::Json => compose_json().into_bytes(),
+            Self::Post => post_summary().into_bytes(),
             Self::Body16k => pattern(BODY_BYTES),
             Self::Upload64k => UPLOAD_BYTES.to_string().into_bytes(),
         }
@@ -122,6 +134,27 @@ impl FromStr for Scenario {
             format!("no scenario `{name}`: there are {names}")
         })
     }
+}
+
+/// [`MINIMAL`] with further fields and a body.
+fn with(fields: &str, body: &[u8]) -> Vec<u8> {
+    let fields_end = MINIMAL.len() - "\r\n".len();
+    [&MINIMAL.as_bytes()[..fields_end], fields.as_bytes(), b"\r\n", body].concat()
+}
+
+/// The body of a `post` request: always the same.
+#[must_use]
+pub fn post_body() -> Vec<u8> {
+    message(Kind::Deflate, POST_BYTES, &mut Random::new(11))
+}
+
+/// What is answered to [`post_body`]: the number of its items, and the sum of their positions.
+fn post_summary() -> String {
+    let body = String::from_utf8(post_body()).expect("JSON is UTF-8");
+    let count = body.matches("\"position\":").count();
+    // They are numbered from 1.
+    let positions = count * (count + 1) / 2;
+    format!("{{\"page\":1,\"count\":{count},\"positions\":{positions}}}")
 }
 
 /// `length` bytes in which byte `i` is the letter `a + i % 26`. 26 divides no power of two, so a
@@ -190,13 +223,26 @@ mod tests {
         let request = Scenario::Upload64k.request();
         let end = request.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
         assert_eq!(request.len() - end, UPLOAD_BYTES);
+        assert!(request.starts_with(b"POST /upload HTTP/1.1\r\nHost: "));
         assert!(request[..end].ends_with(b"Content-Length: 65536\r\n\r\n"));
         assert_eq!(Scenario::Upload64k.response_body(), b"65536");
     }
 
     #[test]
+    fn what_is_posted_is_json_and_so_is_the_answer() {
+        let body: serde_json::Value = serde_json::from_slice(&post_body()).unwrap();
+        let items = body["items"].as_array().unwrap();
+        let positions: u64 = items.iter().map(|item| item["position"].as_u64().unwrap()).sum();
+        let answer: serde_json::Value =
+            serde_json::from_slice(&Scenario::Post.response_body()).unwrap();
+        assert_eq!(answer["count"], items.len());
+        assert_eq!(answer["positions"], positions);
+        assert_eq!(answer["page"], body["page"]);
+    }
+
+    #[test]
     fn json_is_what_the_readme_tells_peers_to_send() {
-        let readme = include_str!("../README.md");
+        let readme = include_str!("../../README.md");
         assert!(readme.contains(&compose_json()));
         assert!((280..=340).contains(&compose_json().len()));
     }

@@ -15,7 +15,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::time::Timespec;
 
 use crate::Result;
-use crate::verify::{Errors, Lost};
+use super::verify::{Errors, Lost};
 
 const RECEIVE_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
@@ -110,15 +110,30 @@ pub struct Ready {
 }
 
 /// The connection is of no further use. Already counted.
-struct Dropped;
+pub(super) struct Dropped;
 
-struct Connection<C> {
-    stream: TcpStream,
-    client: C,
+/// A socket and what is said on it.
+pub(super) struct Connection<C> {
+    pub(super) stream: TcpStream,
+    pub(super) client: C,
+    /// When the last answer was complete; kept by the open loop.
+    pub(super) free_since: Instant,
 }
 
 impl<C: Client> Connection<C> {
-    fn send(&mut self, errors: &mut Errors) -> std::result::Result<(), Dropped> {
+    /// Takes a connected socket.
+    pub(super) fn new(stream: TcpStream, client: C) -> Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            client,
+            free_since: Instant::now(),
+        })
+    }
+
+    /// Sends what is unsent, as far as the socket takes it.
+    pub(super) fn send(&mut self, errors: &mut Errors) -> std::result::Result<(), Dropped> {
         loop {
             let unsent = self.client.unsent();
             if unsent.is_empty() {
@@ -136,7 +151,7 @@ impl<C: Client> Connection<C> {
     }
 
     /// Reads and checks what has arrived, and returns how many answers that completed.
-    fn receive(
+    pub(super) fn receive(
         &mut self,
         buffer: &mut [u8],
         ended: bool,
@@ -187,10 +202,9 @@ impl<C: Client> ClosedLoop<C> {
         let poll = Poll::new()?;
         let mut connections = Vec::new();
         for (stream, client) in clients {
-            stream.set_nonblocking(true)?;
-            stream.set_nodelay(true)?;
-            poll.add(&stream, connections.len())?;
-            connections.push(Some(Connection { stream, client }));
+            let connection = Connection::new(stream, client)?;
+            poll.add(&connection.stream, connections.len())?;
+            connections.push(Some(connection));
         }
         Ok(Self {
             poll,

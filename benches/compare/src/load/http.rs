@@ -1,7 +1,7 @@
 //! HTTP requests in a closed loop.
 
-use crate::closed_loop::Client;
-use crate::verify::{Content, Errors, Lost, Verifier};
+use crate::load::closed_loop::Client;
+use crate::load::verify::{Content, Errors, Lost, Verifier};
 
 /// The requests on one connection, always the same, and the check of their answers.
 #[derive(Debug)]

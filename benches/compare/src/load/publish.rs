@@ -4,25 +4,33 @@
 //! of it. Each message carries its number, so that what comes twice, out of turn or not at all is
 //! seen. All subscribers have to receive the same bytes, and so checking them is one comparison for
 //! whatever a subscriber has received.
+//!
+//! Slow readers, where there are any, come on top: they read so little of each round that what the
+//! server keeps for them grows. Nobody waits for them, and what they get is not looked at.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::content::Random;
+use crate::scenarios::content::Random;
 use super::frame;
-use super::handshake;
+use super::closed_loop::{GRACE, Poll, Ready};
+use super::handshake::{Door, Offer};
+use super::verify::Errors;
+use super::{Edge, Load, Outcome};
 use crate::Result;
-use crate::closed_loop::{GRACE, Poll, Ready};
-use crate::load::{self, Edge, Load, Outcome};
-use crate::verify::Errors;
 
 /// Bytes of a message: its number, and what follows from it.
 pub const MESSAGE_BYTES: usize = 20;
+/// The same where there are slow readers: enough to fill what the kernel keeps for them.
+const SLOW_MESSAGE_BYTES: usize = 4096;
 const NUMBER_BYTES: usize = 8;
-/// A header of two bytes, and the message.
-const DELIVERY_BYTES: usize = 2 + MESSAGE_BYTES;
 const RECEIVE_BYTES: usize = 64 * 1024;
+/// One slow reader for so many subscribers.
+const SLOW_INTERVAL: usize = 100;
+/// What a slow reader reads of each round.
+const SLOW_READ_BYTES: usize = 64;
+const SLOW_BUFFER_BYTES: usize = 4096;
 
 /// Runs the load: `load.row.in_flight` messages a round, `subscribers` sockets beside the
 /// publisher.
@@ -30,12 +38,13 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// # Errors
 /// When the server cannot be reached, or the system or `on_edge` fails.
 pub fn run(
-    load: &Load,
+    load: &Load<'_>,
     subscribers: usize,
+    slow: bool,
     on_edge: impl FnMut(Edge) -> Result<()>,
 ) -> Result<Outcome> {
-    let mut fanout = Fanout::open(load, subscribers)?;
-    let window = load::measure(load, on_edge, |deadline| fanout.run_until(deadline))?;
+    let mut fanout = Fanout::open(load, subscribers, slow)?;
+    let window = super::measure(load, on_edge, |deadline| fanout.run_until(deadline))?;
     if !fanout.failed {
         // What is surplus in the rounds before comes before what belongs to this one.
         fanout.round()?;
@@ -45,19 +54,22 @@ pub fn run(
         errors: fanout.errors,
         wall: window.wall,
         cpu: window.cpu,
-        connections: subscribers + 1,
-        answer_bytes: DELIVERY_BYTES,
-        level_6_bytes: None,
+        threads: 1,
+        connections: subscribers + fanout.slow.len() + 1,
+        answer_bytes: fanout.delivery_bytes,
+        compressed_bytes: None,
     })
 }
 
 /// The message of a number.
 #[must_use]
-pub fn message(number: u64) -> [u8; MESSAGE_BYTES] {
-    let mut message = [0; MESSAGE_BYTES];
-    message[..NUMBER_BYTES].copy_from_slice(&number.to_be_bytes());
-    let rest = Random::new(number).bytes::<{ MESSAGE_BYTES - NUMBER_BYTES }>();
-    message[NUMBER_BYTES..].copy_from_slice(&rest);
+pub fn message(number: u64, bytes: usize) -> Vec<u8> {
+    let mut message = number.to_be_bytes().to_vec();
+    let mut random = Random::new(number);
+    while message.len() < bytes {
+        message.extend_from_slice(&random.bytes::<8>());
+    }
+    message.truncate(bytes);
     message
 }
 
@@ -74,6 +86,10 @@ struct Fanout {
     /// Subscribers that have not received the whole round.
     waiting: usize,
     publisher: TcpStream,
+    slow: Vec<TcpStream>,
+    message_bytes: usize,
+    /// A header, and the message.
+    delivery_bytes: usize,
     burst: usize,
     random: Random,
     /// The number of the next message.
@@ -89,10 +105,14 @@ struct Fanout {
 }
 
 impl Fanout {
-    fn open(load: &Load, count: usize) -> Result<Self> {
+    fn open(load: &Load<'_>, count: usize, slow: bool) -> Result<Self> {
         let (mut random, mut errors) = (Random::new(2), Errors::default());
-        let mut open =
-            |index| handshake::open(load.address, index, false, &mut random, &mut errors);
+        let door = Door {
+            address: load.address,
+            path: "/",
+            offer: Offer::Plain,
+        };
+        let mut open = |index| door.open(index, &mut random, &mut errors);
         let poll = Poll::new()?;
         let mut subscribers = Vec::with_capacity(count);
         for index in 0..count {
@@ -107,11 +127,24 @@ impl Fanout {
         let (publisher, _) = open(count)?.ok_or("the publisher was refused")?;
         publisher.set_nonblocking(true)?;
         poll.add(&publisher, count)?;
+        let mut readers = Vec::new();
+        for index in 0..if slow { count.div_ceil(SLOW_INTERVAL) } else { 0 } {
+            let (stream, _) = open(count + 1 + index)?.ok_or("a slow reader was refused")?;
+            stream.set_nonblocking(true)?;
+            rustix::net::sockopt::set_socket_recv_buffer_size(&stream, SLOW_BUFFER_BYTES)?;
+            readers.push(stream);
+        }
+        let message_bytes = if slow { SLOW_MESSAGE_BYTES } else { MESSAGE_BYTES };
+        let mut header = Vec::new();
+        frame::push_header(&mut header, frame::FIN | frame::BINARY, message_bytes);
         Ok(Self {
             poll,
             subscribers,
             waiting: 0,
             publisher,
+            slow: readers,
+            message_bytes,
+            delivery_bytes: header.len() + message_bytes,
             burst: load.row.in_flight,
             random,
             number: 0,
@@ -134,6 +167,11 @@ impl Fanout {
     /// One burst to everyone, and the wait for it to arrive.
     fn round(&mut self) -> Result<()> {
         self.begin_round();
+        for stream in &mut self.slow {
+            // Whether there is anything, and whether the server has cut the reader off, is its
+            // affair.
+            let _ = stream.read(&mut self.buffer[..SLOW_READ_BYTES]);
+        }
         // Far less than a socket's buffer, which is empty now.
         if !matches!(self.publisher.write(&self.frames), Ok(sent) if sent == self.frames.len()) {
             self.errors.unexpected_close += 1;
@@ -161,10 +199,10 @@ impl Fanout {
         self.expected.clear();
         let first = frame::FIN | frame::BINARY;
         for _ in 0..self.burst {
-            let message = message(self.number);
+            let message = message(self.number, self.message_bytes);
             self.number += 1;
             frame::push_masked(&mut self.frames, first, &message, self.random.bytes());
-            frame::push_header(&mut self.expected, first, MESSAGE_BYTES);
+            frame::push_header(&mut self.expected, first, self.message_bytes);
             self.expected.extend_from_slice(&message);
         }
         let open = self.subscribers.iter_mut().flatten();
@@ -187,7 +225,8 @@ impl Fanout {
             };
             let (arrived, expected) = (&self.buffer[..received], &self.expected);
             if !expected[subscriber.received..].starts_with(arrived) {
-                count_difference(arrived, expected, subscriber.received, &mut self.errors);
+                let (at, bytes) = (subscriber.received, self.message_bytes);
+                count_difference(arrived, expected, at, bytes, &mut self.errors);
                 break false;
             }
             subscriber.received += received;
@@ -197,7 +236,7 @@ impl Fanout {
             }
         };
         let (whole, now) = (self.expected.len(), subscriber.received);
-        self.delivered += (now / DELIVERY_BYTES - before / DELIVERY_BYTES) as u64;
+        self.delivered += (now / self.delivery_bytes - before / self.delivery_bytes) as u64;
         if before < whole && (now == whole || !alright) {
             self.waiting -= 1;
         }
@@ -217,8 +256,15 @@ impl Fanout {
     }
 }
 
-/// Names what is wrong with `arrived`, which should go on with `expected` after `at`.
-fn count_difference(arrived: &[u8], expected: &[u8], at: usize, errors: &mut Errors) {
+/// Names what is wrong with `arrived`, which should go on with `expected` after `at`, where
+/// deliveries of `message_bytes` are one behind the other.
+fn count_difference(
+    arrived: &[u8],
+    expected: &[u8],
+    at: usize,
+    message_bytes: usize,
+    errors: &mut Errors,
+) {
     let rest = &expected[at..];
     let same = arrived.iter().zip(rest).take_while(|(a, b)| a == b).count();
     if same == rest.len() {
@@ -226,10 +272,14 @@ fn count_difference(arrived: &[u8], expected: &[u8], at: usize, errors: &mut Err
         errors.bad_length += 1;
         return;
     }
-    match (at + same) % DELIVERY_BYTES {
+    let header_bytes = match frame::parse_header(expected) {
+        Ok(Some(header)) => header.header_bytes,
+        _ => 0,
+    };
+    match (at + same) % (header_bytes + message_bytes) {
         0 => errors.bad_opcode += 1,
-        1 => errors.bad_length += 1,
-        n if n < 2 + NUMBER_BYTES => errors.bad_order += 1,
+        n if n < header_bytes => errors.bad_length += 1,
+        n if n < header_bytes + NUMBER_BYTES => errors.bad_order += 1,
         _ => errors.bad_body += 1,
     }
 }

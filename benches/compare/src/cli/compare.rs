@@ -1,0 +1,217 @@
+//! `keirin-bench compare`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use super::{number, positive, seconds};
+use crate::Result;
+use crate::load::verify::Content;
+use crate::peers::build::{self, Places};
+use crate::peers::catalogue::{self, KEIRIN};
+use crate::peers::{Manifest, Missing, Peer};
+use crate::report::html;
+use crate::run::{self, Options};
+use crate::scenarios::{Row, rows_of};
+
+/// What is measured unless it is said: a choice that all servers get through within half an hour.
+const SCENARIOS: &str = "hello,headers20,json,post,body16k,upload64k,connect,\
+    ws20,ws126,ws1k,ws16k,ws64k,ws1m,ws20-text,ws1k-text,ws64k-text,deflate1k,deflate45k,brotli45k,\
+    publish100,publish1000,publish10000,slow100,room16,handshake,idle15000,idle15000-deflate";
+/// The same at fixed rates.
+const LATENCY: &str = "hello,ws20";
+const MINUTES: f64 = 20.0;
+/// One scenario of each kind, for `--quick`.
+const QUICK: &str = "hello,headers20,json,post,body16k,upload64k,connect,ws20,ws126,ws1k-text,ws64k,\
+    ws1m,deflate1k,brotli45k,publish100,slow100,room16,handshake,idle100,idle100-deflate";
+const QUICK_LATENCY: &str = "hello,ws20";
+const QUICK_SOAK: Duration = Duration::from_secs(1);
+/// What a soak asks for.
+const SOAKED: &str = "ws1k";
+
+/// What was said on the command line.
+#[derive(Default)]
+struct Words {
+    quick: bool,
+    peers: Option<String>,
+    own_peers: Vec<Peer>,
+    base: Option<String>,
+    scenarios: Option<String>,
+    latency: Option<String>,
+    soak: Option<Duration>,
+    minutes: Option<f64>,
+    window: Option<Duration>,
+    runs: Option<usize>,
+    connections: Option<usize>,
+    threads: Option<usize>,
+    verify: bool,
+    deflate: Option<String>,
+    no_gate: bool,
+    offline: bool,
+    json: Option<PathBuf>,
+    html: Option<PathBuf>,
+}
+
+impl Words {
+    fn parse(mut parser: lexopt::Parser) -> Result<Self> {
+        let mut words = Self::default();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("quick") => words.quick = true,
+                Long("peers") => words.peers = Some(parser.value()?.string()?),
+                Long("peer") => words.own_peers.push(Peer::parse(&parser.value()?.string()?)?),
+                Long("base") => words.base = Some(parser.value()?.string()?),
+                Long("scenarios") => words.scenarios = Some(parser.value()?.string()?),
+                Long("latency") => words.latency = Some(parser.value()?.string()?),
+                Long("soak") => words.soak = Some(seconds(&mut parser)?),
+                Long("minutes") => words.minutes = Some(number(&mut parser, 1e5)?),
+                Long("seconds") => words.window = Some(seconds(&mut parser)?),
+                Long("runs") => words.runs = Some(positive(&mut parser)?),
+                Long("connections") => words.connections = Some(positive(&mut parser)?),
+                Long("threads") => words.threads = Some(positive(&mut parser)?),
+                Long("verify") => words.verify = true,
+                Long("deflate") => words.deflate = Some(parser.value()?.string()?),
+                Long("no-gate") => words.no_gate = true,
+                Long("offline") => words.offline = true,
+                Long("json") => words.json = Some(parser.value()?.into()),
+                Long("html") => words.html = Some(parser.value()?.into()),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(words)
+    }
+
+    fn rows(&self) -> Result<Vec<Row>> {
+        let default = if self.quick { QUICK } else { SCENARIOS };
+        Ok(rows_of(self.scenarios.as_deref().unwrap_or(default))?)
+    }
+
+    /// Only in a whole comparison, unless it is said.
+    fn latency(&self) -> Result<Vec<Row>> {
+        let default = match (&self.scenarios, self.quick) {
+            (Some(_), _) => "none",
+            (None, true) => QUICK_LATENCY,
+            (None, false) => LATENCY,
+        };
+        match self.latency.as_deref().unwrap_or(default) {
+            "none" => Ok(Vec::new()),
+            // One at a time on a connection, or it would not be known which was late.
+            names => Ok(rows_of(names)?.into_iter().filter(|row| row.in_flight == 1).collect()),
+        }
+    }
+
+    fn manifests(&self) -> Result<Vec<&'static Manifest>> {
+        let default = if self.quick || !self.own_peers.is_empty() {
+            KEIRIN
+        } else {
+            "all"
+        };
+        match self.peers.as_deref().unwrap_or(default) {
+            "all" => Ok(catalogue::PEERS.iter().collect()),
+            "none" => Ok(Vec::new()),
+            names => names
+                .split(',')
+                .map(|name| {
+                    let found = catalogue::find(name);
+                    found.ok_or_else(|| format!("no peer `{name}`: see keirin-bench peers").into())
+                })
+                .collect(),
+        }
+    }
+
+    fn options(mut self, arguments: &[OsString]) -> Result<Options> {
+        let mut options = Options {
+            executable: std::env::current_exe()?,
+            command: command_line(arguments),
+            rows: self.rows()?,
+            latency: self.latency()?,
+            soak: None,
+            peers: Vec::new(),
+            missing: Vec::new(),
+            base: self.base.take().unwrap_or_else(|| KEIRIN.to_owned()),
+            runs: 5,
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+            connections: self.connections.unwrap_or(64),
+            threads_max: self.threads.unwrap_or(4),
+            deflate: self.deflate.take().unwrap_or_else(|| "shared".to_owned()),
+            content: Content::Sampled,
+            gate: !self.no_gate,
+        };
+        let whole_and_quick = self.quick && self.scenarios.is_none();
+        let soak = self.soak.or(whole_and_quick.then_some(QUICK_SOAK));
+        options.soak = match soak {
+            Some(time) => Some((rows_of(SOAKED)?[0], time)),
+            None => None,
+        };
+        let places = Places::find()?;
+        for manifest in self.manifests()? {
+            match build::make(manifest, &places, !self.offline) {
+                Ok(peer) => options.peers.push(peer),
+                Err(error) => options.missing.push(Missing {
+                    name: manifest.name.to_owned(),
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        options.peers.append(&mut self.own_peers);
+        if self.quick {
+            options.quicken();
+        }
+        options.runs = self.runs.unwrap_or(options.runs);
+        if self.verify {
+            options.content = Content::All;
+        }
+        match (self.window, self.quick) {
+            (Some(window), _) => options.set_window(window),
+            (None, true) => {}
+            (None, false) => {
+                let minutes = self.minutes.unwrap_or(MINUTES);
+                options.fit(Duration::from_secs_f64(minutes * 60.0));
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Runs the comparison; whether all answers were right.
+pub(super) fn run(parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> {
+    let mut words = Words::parse(parser)?;
+    let (json, page) = (words.json.take(), words.html.take());
+    let report = run::run(words.options(arguments)?)?;
+    write!(io::stdout(), "{report}")?;
+    if let Some(path) = json {
+        fs::write(path, report.json()?)?;
+    }
+    if let Some(path) = page {
+        fs::write(path, html::page(&report))?;
+    }
+    Ok(report.is_valid())
+}
+
+/// Lists the peers.
+pub(super) fn list() -> Result<bool> {
+    let mut stdout = io::stdout();
+    for manifest in catalogue::PEERS.iter().chain(&catalogue::MORE) {
+        writeln!(stdout, "{:18} {}", manifest.name, manifest.about)?;
+    }
+    Ok(true)
+}
+
+/// What was typed, as far as that can be known.
+fn command_line(arguments: &[OsString]) -> String {
+    let quoted = arguments.iter().map(|argument| {
+        let text = argument.to_string_lossy();
+        if text.contains(|c: char| c.is_whitespace() || "'\"{}$*".contains(c)) {
+            format!("'{text}'")
+        } else {
+            text.into_owned()
+        }
+    });
+    let words: Vec<String> = std::iter::once("keirin-bench".to_owned()).chain(quoted).collect();
+    words.join(" ")
+}
