@@ -32,8 +32,8 @@ usage: cargo xtask COMMAND
   tidy                      style, layering, dead files, links
   autobahn [--full | --cases 1.*,9.7.6]
                             Autobahn's testsuite for WebSocket alone
-  bench [--c] [ARGS]        build the comparison harness and run it with ARGS; --c adds keirin
-                            through its C interface
+  bench [--c] [ARGS]        build the comparison harness and run it with ARGS, on keirin alone
+                            unless they name --peers; --c adds keirin through its C interface
   fuzz TARGET --seconds N   fuzz one target for N seconds
   icount                    instructions per request, counted by callgrind
   header [--check]          write include/keirin.h; --check compares, and compiles the headers

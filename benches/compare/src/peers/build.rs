@@ -32,10 +32,9 @@ impl Places {
         let executable = std::env::current_exe()?;
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         // target/release/keirin-bench, and target/debug/deps/... for tests.
-        let target = executable
-            .ancestors()
-            .find(|folder| folder.join("CACHEDIR.TAG").exists())
-            .map_or_else(|| root.join("target"), Path::to_path_buf);
+        let profile = |folder: &&Path| folder.ends_with("release") || folder.ends_with("debug");
+        let target = executable.ancestors().find(profile).and_then(Path::parent);
+        let target = target.map_or_else(|| root.join("target"), Path::to_path_buf);
         Ok(Self {
             made: target.join("bench-peers"),
             root,
