@@ -16,13 +16,13 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::Result;
-use crate::scenarios::http;
-use crate::scenarios::Task;
-use crate::scenarios::content::{Random, message};
 use crate::load::echo::Messages;
 use crate::load::handshake::Offer;
-use crate::scenarios::websocket::{Kind, Scenario};
 use crate::load::{frame, handshake, storm};
+use crate::scenarios::Task;
+use crate::scenarios::content::{Random, message};
+use crate::scenarios::http;
+use crate::scenarios::websocket::{Kind, Scenario};
 
 const RECEIVE_BYTES: usize = 512 * 1024;
 const EVENTS_MAX: usize = 1024;
@@ -88,7 +88,10 @@ impl FromStr for Fault {
     type Err = String;
 
     fn from_str(name: &str) -> std::result::Result<Self, String> {
-        let found = Self::ALL.into_iter().chain([Self::Stall]).find(|f| f.name() == name);
+        let found = Self::ALL
+            .into_iter()
+            .chain([Self::Stall])
+            .find(|f| f.name() == name);
         found.ok_or_else(|| format!("no fault `{name}`"))
     }
 }
@@ -113,7 +116,8 @@ impl Script {
             Task::WebSocket(Scenario::Handshake) => (true, storm::farewell([0; 4]).len(), true),
             Task::WebSocket(scenario) => {
                 let (kind, message_bytes) = plain_echo(scenario)?;
-                let frame_bytes = Messages::new(kind, message_bytes, 1, Offer::Plain).request_bytes();
+                let frame_bytes =
+                    Messages::new(kind, message_bytes, 1, Offer::Plain).request_bytes();
                 (true, frame_bytes, false)
             }
         };

@@ -57,7 +57,10 @@ pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
     let along: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    let across: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let across: f64 = points
+        .iter()
+        .map(|(x, y)| (x - mean_x) * (y - mean_y))
+        .sum();
     (along > 0.0).then(|| across / along)
 }
 
@@ -95,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_slope_is_the_growth_of_each_step() {
-        let line: Vec<_> = (0..10).map(|x| (f64::from(x), f64::from(x) * 3.0 + 7.0)).collect();
+        let line: Vec<_> = (0..10)
+            .map(|x| (f64::from(x), f64::from(x) * 3.0 + 7.0))
+            .collect();
         assert!((slope(&line).unwrap() - 3.0).abs() < 1e-9);
         assert!(slope(&[(1.0, 5.0), (2.0, 5.0)]).unwrap().abs() < 1e-9);
         assert_eq!(slope(&[(1.0, 5.0), (1.0, 7.0)]), None);

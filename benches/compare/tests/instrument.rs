@@ -172,7 +172,10 @@ fn requests_that_are_never_answered_are_in_the_latency() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(number(&output, "due"), 50.0, "{output:?}");
     assert_eq!(number(&output, "unfinished"), 50.0, "{output:?}");
-    assert!(number(&output, "p50_us") >= 2e6, "until the grace time was over: {output:?}");
+    assert!(
+        number(&output, "p50_us") >= 2e6,
+        "until the grace time was over: {output:?}"
+    );
 }
 
 #[test]
@@ -184,7 +187,15 @@ fn any_server_can_be_loaded() {
     for (path, rate) in [("json", None), ("16k", Some("200"))] {
         let url = format!("http://127.0.0.1:{port}/{path}");
         let mut command = Command::new(EXECUTABLE);
-        command.args(["load", "--connections", "4", "--seconds", "0.3", "--verify", &url]);
+        command.args([
+            "load",
+            "--connections",
+            "4",
+            "--seconds",
+            "0.3",
+            "--verify",
+            &url,
+        ]);
         if let Some(rate) = rate {
             command.args(["--rate", rate]);
         }
@@ -206,7 +217,10 @@ fn several_threads_share_the_connections() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(number(&output, "connections"), 7.0, "{output:?}");
-    assert!((1.0..=2.0).contains(&number(&output, "generator_threads")), "{output:?}");
+    assert!(
+        (1.0..=2.0).contains(&number(&output, "generator_threads")),
+        "{output:?}"
+    );
 }
 
 /// The line of the table about `server`.

@@ -30,7 +30,10 @@ impl Drop for Folder {
 /// The samples of each server of a result, with their errors.
 fn check_servers(servers: &Value, names: &[&str]) {
     let servers = servers.as_array().unwrap();
-    let found: Vec<_> = servers.iter().map(|server| server["name"].as_str().unwrap()).collect();
+    let found: Vec<_> = servers
+        .iter()
+        .map(|server| server["name"].as_str().unwrap())
+        .collect();
     assert_eq!(found, names);
     for server in servers {
         let samples = server["samples"].as_array().unwrap();
@@ -66,7 +69,11 @@ fn every_scenario_is_answered_and_the_page_opens() {
         }
     }
     check_servers(&report["soak"]["servers"], &both);
-    assert_eq!(report["peers"][0]["findings"].as_array().unwrap().len(), 0, "the gate");
+    assert_eq!(
+        report["peers"][0]["findings"].as_array().unwrap().len(),
+        0,
+        "the gate"
+    );
     assert!(report["peers"][0]["tried"].as_u64().unwrap() > 20);
     let charts = report["rows"].as_array().unwrap().len() * 2
         + report["memory"].as_array().unwrap().len()
@@ -80,7 +87,10 @@ fn check_page(html: &Path, folder: &Path, charts: usize) {
     let names = ["chromium", "chromium-browser"];
     let chromium = names.into_iter().find(|name| {
         let mut command = Command::new(name);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     });
     let chromium = chromium.expect("the tests need chromium: apt-get install chromium");
@@ -88,10 +98,22 @@ fn check_page(html: &Path, folder: &Path, charts: usize) {
     let run = |task: String| {
         let mut command = Command::new(chromium);
         command
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
-            .args(["--disable-quic", "--disable-background-networking", "--disable-sync"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+            ])
+            .args([
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-sync",
+            ])
             .args(["--disable-component-update", "--window-size=1500,2400"])
-            .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+            .arg(format!(
+                "--user-data-dir={}",
+                folder.join("profile").display()
+            ))
             .arg(task)
             .arg(format!("file://{}", html.display()));
         let output = command.output().unwrap();
@@ -101,10 +123,17 @@ fn check_page(html: &Path, folder: &Path, charts: usize) {
     let dom = run("--dump-dom".to_owned());
     assert_eq!(dom.matches("<svg").count(), charts);
     assert_eq!(dom.matches("</svg>").count(), charts);
-    assert!(dom.contains("<h2>Machine</h2>") && dom.ends_with("</html>\n"), "to its end");
+    assert!(
+        dom.contains("<h2>Machine</h2>") && dom.ends_with("</html>\n"),
+        "to its end"
+    );
     run(format!("--screenshot={}", picture.display()));
     let bytes = fs::read(&picture).unwrap();
     assert!(bytes.starts_with(b"\x89PNG"));
     // An empty page of this size takes some 15 KB.
-    assert!(bytes.len() > 60_000, "{} bytes: nothing was drawn", bytes.len());
+    assert!(
+        bytes.len() > 60_000,
+        "{} bytes: nothing was drawn",
+        bytes.len()
+    );
 }

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress};
-use keirin_bench::load::{self, Load, Outcome};
 use keirin_bench::load::verify::{Content, Errors};
+use keirin_bench::load::{self, Load, Outcome};
 use keirin_bench::load::{frame, handshake, idle};
 use keirin_bench::scenarios::Row;
 

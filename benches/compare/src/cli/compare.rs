@@ -26,8 +26,8 @@ const SCENARIOS: &str = "hello,headers20,json,post,body16k,upload64k,connect,\
 const LATENCY: &str = "hello,ws20";
 const MINUTES: f64 = 20.0;
 /// One scenario of each kind, for `--quick`.
-const QUICK: &str = "hello,headers20,json,post,body16k,upload64k,connect,ws20,ws126,ws1k-text,ws64k,\
-    ws1m,deflate1k,brotli45k,publish100,slow100,room16,handshake,idle100,idle100-deflate";
+const QUICK: &str = "hello,headers20,json,post,body16k,upload64k,connect,ws20,ws126,ws1k-text,\
+    ws64k,ws1m,deflate1k,brotli4k,publish100,slow100,room16,handshake,idle100,idle100-deflate";
 const QUICK_LATENCY: &str = "hello,ws20";
 const QUICK_SOAK: Duration = Duration::from_secs(1);
 /// What a soak asks for.
@@ -63,7 +63,9 @@ impl Words {
             match argument {
                 Long("quick") => words.quick = true,
                 Long("peers") => words.peers = Some(parser.value()?.string()?),
-                Long("peer") => words.own_peers.push(Peer::parse(&parser.value()?.string()?)?),
+                Long("peer") => words
+                    .own_peers
+                    .push(Peer::parse(&parser.value()?.string()?)?),
                 Long("base") => words.base = Some(parser.value()?.string()?),
                 Long("scenarios") => words.scenarios = Some(parser.value()?.string()?),
                 Long("latency") => words.latency = Some(parser.value()?.string()?),
@@ -100,7 +102,10 @@ impl Words {
         match self.latency.as_deref().unwrap_or(default) {
             "none" => Ok(Vec::new()),
             // One at a time on a connection, or it would not be known which was late.
-            names => Ok(rows_of(names)?.into_iter().filter(|row| row.in_flight == 1).collect()),
+            names => Ok(rows_of(names)?
+                .into_iter()
+                .filter(|row| row.in_flight == 1)
+                .collect()),
         }
     }
 
@@ -143,7 +148,8 @@ impl Words {
             gate: !self.no_gate,
         };
         let whole_and_quick = self.quick && self.scenarios.is_none();
-        let soak = self.soak.or(whole_and_quick.then_some(QUICK_SOAK));
+        let default_soak = whole_and_quick.then_some(QUICK_SOAK);
+        let soak = self.soak.or(default_soak);
         options.soak = match soak {
             Some(time) => Some((rows_of(SOAKED)?[0], time)),
             None => None,
@@ -212,6 +218,8 @@ fn command_line(arguments: &[OsString]) -> String {
             text.into_owned()
         }
     });
-    let words: Vec<String> = std::iter::once("keirin-bench".to_owned()).chain(quoted).collect();
+    let words: Vec<String> = std::iter::once("keirin-bench".to_owned())
+        .chain(quoted)
+        .collect();
     words.join(" ")
 }

@@ -93,7 +93,8 @@ pub(super) fn run(parser: lexopt::Parser) -> Result<bool> {
         content: words.content.unwrap_or(Content::Sampled),
     };
     let seen = if words.task.is_some() {
-        load.address.set_port(words.target.parse().map_err(|_| "the port is missing")?);
+        load.address
+            .set_port(words.target.parse().map_err(|_| "the port is missing")?);
         match words.pace {
             None => Seen::Capacity(load::run(&load, |_| Ok(()))?),
             Some(pace) => Seen::Latency(Box::new(load::run_open(&load, pace, |_| Ok(()))?)),

@@ -34,7 +34,7 @@ keirin-bench compare [OPTIONS]
       --seconds S          the measured window of each run; a third of it is added to warm up
       --runs N             runs per server and row, 5 unless given
       --connections N      connections of the generator, 64 unless given
-      --threads N          threads of the generator at most, each on a core of its own; 4 unless given
+      --threads N          threads of the generator at most, each on its own core; 4 unless given
       --verify             compare all contents, and not 1 in 61
       --deflate MODE       what servers are told to compress with: shared unless given
       --no-gate            do not try out the servers before

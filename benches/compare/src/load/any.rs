@@ -46,7 +46,9 @@ impl Target {
     /// # Errors
     /// When it is none, or the host is unknown.
     pub fn parse(url: &str) -> Result<Self> {
-        let (scheme, rest) = url.split_once("://").ok_or("a URL begins with http:// or ws://")?;
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or("a URL begins with http:// or ws://")?;
         let websocket = match scheme {
             "http" => false,
             "ws" => true,
@@ -66,7 +68,9 @@ impl Target {
         if host.is_empty() || !plain(host) || !plain(path) {
             return Err(format!("`{url}` is no URL").into());
         }
-        let mut addresses = with_port.to_socket_addrs().map_err(|e| format!("{host}: {e}"))?;
+        let mut addresses = with_port
+            .to_socket_addrs()
+            .map_err(|e| format!("{host}: {e}"))?;
         Ok(Self {
             websocket,
             host: host.to_owned(),
@@ -164,9 +168,7 @@ fn run<C: super::closed_loop::Client + Send>(
 ) -> Result<Seen> {
     Ok(match pace {
         None => Seen::Capacity(run_clients(load, clients, |_| Ok(()))?),
-        Some(pace) => {
-            Seen::Latency(Box::new(open_loop::run(load, pace, clients, |_| Ok(()))?))
-        }
+        Some(pace) => Seen::Latency(Box::new(open_loop::run(load, pace, clients, |_| Ok(()))?)),
     })
 }
 
@@ -181,11 +183,20 @@ mod tests {
     fn urls_are_read() {
         let target = Target::parse("http://127.0.0.1:8080/a?b=c").unwrap();
         assert_eq!((target.websocket, target.path.as_str()), (false, "/a?b=c"));
-        assert_eq!((target.host.as_str(), target.address.port()), ("127.0.0.1:8080", 8080));
+        assert_eq!(
+            (target.host.as_str(), target.address.port()),
+            ("127.0.0.1:8080", 8080)
+        );
         let target = Target::parse("ws://[::1]").unwrap();
         assert_eq!((target.websocket, target.address.port()), (true, 80));
         assert_eq!(target.path, "/");
-        for wrong in ["127.0.0.1:80", "https://127.0.0.1/", "http://", "http:///a", "http://a b/"] {
+        for wrong in [
+            "127.0.0.1:80",
+            "https://127.0.0.1/",
+            "http://",
+            "http:///a",
+            "http://a b/",
+        ] {
             assert!(Target::parse(wrong).is_err(), "{wrong}");
         }
     }

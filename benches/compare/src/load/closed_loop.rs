@@ -14,8 +14,8 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::time::Timespec;
 
-use crate::Result;
 use super::verify::{Errors, Lost};
+use crate::Result;
 
 const RECEIVE_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;

@@ -7,12 +7,12 @@ use std::io::{ErrorKind, Read as _, Write as _};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::scenarios::content::{self, Random};
 use super::frame::{self, HEADER_BYTES_MAX, Header};
 use super::handshake::{Agreed, Offer};
-use crate::scenarios::websocket::Kind;
 use crate::load::closed_loop::Client;
 use crate::load::verify::{Content, Errors, Lost, SAMPLE_INTERVAL};
+use crate::scenarios::content::{self, Random};
+use crate::scenarios::websocket::Kind;
 
 /// Prepared frames take about so much room, unless one alone takes more: little enough to stay in
 /// the processor's cache.

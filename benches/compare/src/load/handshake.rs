@@ -10,9 +10,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sha1::{Digest, Sha1};
 
 use super::frame;
-use crate::scenarios::content::Random;
 use crate::Result;
 use crate::load::verify::Errors;
+use crate::scenarios::content::Random;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -298,7 +298,12 @@ fn enter_socket_io(
     };
     expect(b"0{")?;
     let mut connect = Vec::new();
-    frame::push_masked(&mut connect, frame::FIN | frame::TEXT, b"40", random.bytes());
+    frame::push_masked(
+        &mut connect,
+        frame::FIN | frame::TEXT,
+        b"40",
+        random.bytes(),
+    );
     stream.write_all(&connect)?;
     expect(b"40{")
 }

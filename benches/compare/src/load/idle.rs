@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::echo::{Echoes, Messages};
 use super::handshake::{Door, Offer};
-use crate::scenarios::websocket::Scenario;
 use crate::Result;
-use crate::run::process::parse_kilobytes;
 use crate::load::closed_loop::Client as _;
 use crate::load::verify::{Content, Errors, Lost};
+use crate::run::process::parse_kilobytes;
+use crate::scenarios::websocket::Scenario;
 
 /// How long a server may take to notice that connections are closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -180,7 +180,9 @@ fn kernel_bytes() -> u64 {
 
 /// The last figure of the line of TCP.
 fn parse_pages(sockstat: &str) -> Option<u64> {
-    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let line = sockstat
+        .lines()
+        .find_map(|line| line.strip_prefix("TCP:"))?;
     let (_, pages) = line.split_once("mem ")?;
     pages.trim().parse().ok()
 }

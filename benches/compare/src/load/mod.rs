@@ -44,6 +44,9 @@ pub mod verify;
 /// Large messages go over fewer connections, so that no more than this is under way at once.
 const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 
+/// Where nothing is answered, the window lasts so many times as long at most.
+const WINDOWS_MAX: u32 = 20;
+
 /// What to send, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
@@ -131,13 +134,17 @@ pub struct Window {
 pub fn run(load: &Load<'_>, on_edge: impl FnMut(Edge) -> Result<()>) -> Result<Outcome> {
     process::raise_file_limit()?;
     match load.row.task {
-        Task::Http(http_scenarios::Scenario::Connect)
-        | Task::WebSocket(Scenario::Handshake) => storm::run(load, on_edge),
+        Task::Http(http_scenarios::Scenario::Connect) | Task::WebSocket(Scenario::Handshake) => {
+            storm::run(load, on_edge)
+        }
         Task::Http(scenario) => {
             let exchange = Exchange::new(scenario, load.row.in_flight);
             run_clients(load, exchange.clients(load)?, on_edge)
         }
-        Task::WebSocket(Scenario::Echo { kind, message_bytes }) => {
+        Task::WebSocket(Scenario::Echo {
+            kind,
+            message_bytes,
+        }) => {
             let messages = messages(load, kind, message_bytes);
             let (clients, errors) = echo_clients(load, &messages, message_bytes)?;
             let mut outcome = run_clients(load, clients, on_edge)?;
@@ -171,7 +178,10 @@ pub fn run_open(
             let exchange = Exchange::new(scenario, 1);
             open_loop::run(load, pace, exchange.clients(load)?, on_edge)
         }
-        Task::WebSocket(Scenario::Echo { kind, message_bytes }) => {
+        Task::WebSocket(Scenario::Echo {
+            kind,
+            message_bytes,
+        }) => {
             let messages = messages(load, kind, message_bytes);
             let (clients, errors) = echo_clients(load, &messages, message_bytes)?;
             let mut latency = open_loop::run(load, pace, clients, on_edge)?;
@@ -198,8 +208,7 @@ impl Exchange {
 
     fn clients(&self, load: &Load<'_>) -> Result<Vec<(TcpStream, Requests<'_>)>> {
         let clients = (0..load.connections).map(|_| {
-            let requests =
-                Requests::new(&self.batch, load.row.in_flight, &self.body, load.content);
+            let requests = Requests::new(&self.batch, load.row.in_flight, &self.body, load.content);
             Ok((TcpStream::connect(load.address)?, requests))
         });
         clients.collect()
@@ -274,7 +283,9 @@ fn run_clients<C: Client + Send>(
             .collect();
         let mut outcome = run_share(load, own, on_edge)?;
         for other in others {
-            let other = other.join().map_err(|_| "a thread of the generator panicked")??;
+            let other = other
+                .join()
+                .map_err(|_| "a thread of the generator panicked")??;
             outcome.operations += other.operations;
             outcome.errors += other.errors;
             outcome.cpu += other.cpu;
@@ -319,7 +330,14 @@ pub fn measure(
     let before = run_until(Instant::now() + load.warm_up)?;
     on_edge(Edge::Begin)?;
     let (begin, cpu_begin) = (Instant::now(), thread_cpu());
-    let after = run_until(begin + load.window)?;
+    let mut after = run_until(begin + load.window)?;
+    // A server that has not answered anything in the window may be slow, and not silent.
+    for windows in 2..=WINDOWS_MAX {
+        if after > before {
+            break;
+        }
+        after = run_until(begin + load.window * windows)?;
+    }
     let (wall, cpu) = (begin.elapsed(), thread_cpu() - cpu_begin);
     on_edge(Edge::End)?;
     Ok(Window {

@@ -12,13 +12,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use crate::scenarios::content::Random;
-use super::frame;
 use super::closed_loop::{GRACE, Poll, Ready};
+use super::frame;
 use super::handshake::{Door, Offer};
 use super::verify::Errors;
 use super::{Edge, Load, Outcome};
 use crate::Result;
+use crate::scenarios::content::Random;
 
 /// Bytes of a message: its number, and what follows from it.
 pub const MESSAGE_BYTES: usize = 20;
@@ -128,13 +128,21 @@ impl Fanout {
         publisher.set_nonblocking(true)?;
         poll.add(&publisher, count)?;
         let mut readers = Vec::new();
-        for index in 0..if slow { count.div_ceil(SLOW_INTERVAL) } else { 0 } {
+        for index in 0..if slow {
+            count.div_ceil(SLOW_INTERVAL)
+        } else {
+            0
+        } {
             let (stream, _) = open(count + 1 + index)?.ok_or("a slow reader was refused")?;
             stream.set_nonblocking(true)?;
             rustix::net::sockopt::set_socket_recv_buffer_size(&stream, SLOW_BUFFER_BYTES)?;
             readers.push(stream);
         }
-        let message_bytes = if slow { SLOW_MESSAGE_BYTES } else { MESSAGE_BYTES };
+        let message_bytes = if slow {
+            SLOW_MESSAGE_BYTES
+        } else {
+            MESSAGE_BYTES
+        };
         let mut header = Vec::new();
         frame::push_header(&mut header, frame::FIN | frame::BINARY, message_bytes);
         Ok(Self {

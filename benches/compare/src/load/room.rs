@@ -231,7 +231,12 @@ mod tests {
         let mut heard = vec![true, false, false];
         assert_eq!(errors_of(&mut heard, &delivery(7, 2)), Errors::default());
         assert_eq!(heard, [true, false, true]);
-        for wrong in [delivery(7, 2), delivery(7, 0), delivery(6, 1), delivery(7, 3)] {
+        for wrong in [
+            delivery(7, 2),
+            delivery(7, 0),
+            delivery(6, 1),
+            delivery(7, 3),
+        ] {
             assert_eq!(errors_of(&mut heard, &wrong).bad_order, 1);
         }
         let mut wrong = delivery(7, 1);

@@ -5,14 +5,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use crate::scenarios::content::Random;
 use super::frame;
 use super::handshake::{self, Offer, Opening};
 use crate::Result;
 use crate::load::closed_loop::{GRACE, Poll};
-use crate::load::{self, Edge, Load, Outcome};
 use crate::load::verify::{Content, Errors, Lost, Verifier};
+use crate::load::{self, Edge, Load, Outcome};
 use crate::scenarios::Task;
+use crate::scenarios::content::Random;
 
 const RECEIVE_BYTES: usize = 8 * 1024;
 /// The payload of both close frames: code 1000, no reason.

@@ -30,7 +30,9 @@ impl Places {
     /// When this program cannot be found.
     pub fn find() -> Result<Self> {
         let executable = std::env::current_exe()?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()?;
         // target/release/keirin-bench, and target/debug/deps/... for tests.
         let profile = |folder: &&Path| folder.ends_with("release") || folder.ends_with("debug");
         let target = executable.ancestors().find(profile).and_then(Path::parent);
@@ -104,13 +106,22 @@ fn keirin_version(places: &Places) -> String {
 }
 
 fn keirin_c(places: &Places, may_fetch: bool) -> Result<Made> {
-    let (prefix, program) = (places.made.join("keirin-c"), places.made.join("bin/keirin-c"));
+    let (prefix, program) = (
+        places.made.join("keirin-c"),
+        places.made.join("bin/keirin-c"),
+    );
     if may_fetch {
         note("keirin-c: installing the C library");
         let mut install = Command::new(env_cargo());
-        install
-            .current_dir(&places.root)
-            .args(["run", "--quiet", "--package", "xtask", "--", "install", "--prefix"]);
+        install.current_dir(&places.root).args([
+            "run",
+            "--quiet",
+            "--package",
+            "xtask",
+            "--",
+            "install",
+            "--prefix",
+        ]);
         quietly(install.arg(&prefix))?;
         let lib = prefix.join("lib").display().to_string();
         let flags = [
@@ -127,7 +138,12 @@ fn socketify(places: &Places, may_fetch: bool) -> Result<Made> {
     let folder = places.made.join(format!("socketify-{SOCKETIFY}"));
     let program = places.made.join("bin/uws");
     let sources = folder.join("src/socketify");
-    if may_fetch && !is_made(&program, &sources_of(places, &["c/uws.c", "c/scenarios.h"])?) {
+    if may_fetch
+        && !is_made(
+            &program,
+            &sources_of(places, &["c/uws.c", "c/scenarios.h"])?,
+        )
+    {
         note("uws: fetching libsocketify");
         fs::create_dir_all(&places.made)?;
         let mut fetch = Command::new("pip3");
@@ -137,21 +153,45 @@ fn socketify(places: &Places, may_fetch: bool) -> Result<Made> {
             .arg(format!("socketify=={SOCKETIFY}"));
         quietly(&mut fetch)?;
         let archive = places.made.join(format!("socketify-{SOCKETIFY}.tar.gz"));
-        quietly(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&places.made))?;
+        quietly(
+            Command::new("tar")
+                .arg("-xzf")
+                .arg(&archive)
+                .arg("-C")
+                .arg(&places.made),
+        )?;
         fs::remove_file(archive)?;
         let native = fs::read_to_string(sources.join("native.py"))?;
-        let declarations = native.split("\"\"\"").nth(1).ok_or("unknown format of native.py")?;
+        let declarations = native
+            .split("\"\"\"")
+            .nth(1)
+            .ok_or("unknown format of native.py")?;
         fs::write(folder.join("uws.h"), declarations)?;
-        let library = sources.join("libsocketify_linux_amd64.so").display().to_string();
+        let library = sources
+            .join("libsocketify_linux_amd64.so")
+            .display()
+            .to_string();
         let flags = [
             format!("-I{}", folder.display()),
             library,
             format!("-Wl,-rpath,{}", sources.display()),
         ];
-        compile(places, "uws.c", &program, &flags, &["-luv", "-lz", "-lstdc++"])?;
-        mark_made(&program, &sources_of(places, &["c/uws.c", "c/scenarios.h"])?)?;
+        compile(
+            places,
+            "uws.c",
+            &program,
+            &flags,
+            &["-luv", "-lz", "-lstdc++"],
+        )?;
+        mark_made(
+            &program,
+            &sources_of(places, &["c/uws.c", "c/scenarios.h"])?,
+        )?;
     }
-    Ok((vec![found(&program)?], format!("20 (libsocketify {SOCKETIFY})")))
+    Ok((
+        vec![found(&program)?],
+        format!("20 (libsocketify {SOCKETIFY})"),
+    ))
 }
 
 fn compile(
@@ -217,7 +257,10 @@ fn npm(places: &Places, may_fetch: bool) -> Result<PathBuf> {
     for entry in fs::read_dir(&from)? {
         let path = entry?.path();
         if path.is_file() {
-            fs::copy(&path, folder.join(path.file_name().ok_or("a file has a name")?))?;
+            fs::copy(
+                &path,
+                folder.join(path.file_name().ok_or("a file has a name")?),
+            )?;
         }
     }
     let wanted = fs::read(from.join("package-lock.json"))?;
@@ -326,7 +369,10 @@ fn output(command: &mut Command) -> Result<String> {
     }
     let complaints = String::from_utf8_lossy(&output.stderr);
     let telling = |line: &&str| line.to_lowercase().contains("error");
-    let line = complaints.lines().find(telling).or(complaints.lines().next_back());
+    let line = complaints
+        .lines()
+        .find(telling)
+        .or_else(|| complaints.lines().next_back());
     Err(format!("{name}: {}", line.unwrap_or("failed")).into())
 }
 

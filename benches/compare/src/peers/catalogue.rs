@@ -161,11 +161,7 @@ const fn javascript(
     }
 }
 
-const fn node(
-    file: &'static str,
-    package: &'static str,
-    argument: Option<&'static str>,
-) -> Source {
+const fn node(file: &'static str, package: &'static str, argument: Option<&'static str>) -> Source {
     Source::Node {
         file,
         package,
@@ -188,9 +184,16 @@ mod tests {
     fn names_are_unique_and_found() {
         let all: Vec<_> = PEERS.iter().chain(&MORE).collect();
         for peer in &all {
-            assert_eq!(all.iter().filter(|other| other.name == peer.name).count(), 1);
+            assert_eq!(
+                all.iter().filter(|other| other.name == peer.name).count(),
+                1
+            );
             assert_eq!(find(peer.name).unwrap().name, peer.name);
-            assert!(!peer.about.is_empty() && !peer.duties.is_empty(), "{}", peer.name);
+            assert!(
+                !peer.about.is_empty() && !peer.duties.is_empty(),
+                "{}",
+                peer.name
+            );
         }
         assert!(find(NULL).is_none());
     }

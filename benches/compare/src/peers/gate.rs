@@ -91,10 +91,16 @@ pub fn try_http(address: SocketAddr, parses_json: bool) -> Verdict {
     }
     let request = Scenario::Hello.request();
     let bytes = request.chunks(1).collect();
-    verdict.note("hello byte by byte", answers(address, Scenario::Hello, [bytes]));
+    verdict.note(
+        "hello byte by byte",
+        answers(address, Scenario::Hello, [bytes]),
+    );
     let request = Scenario::Upload64k.request();
     let pieces = request.chunks(1000).collect();
-    verdict.note("an upload in pieces", answers(address, Scenario::Upload64k, [pieces]));
+    verdict.note(
+        "an upload in pieces",
+        answers(address, Scenario::Upload64k, [pieces]),
+    );
     verdict.note("16 requests at once", pipeline(address));
     for (name, bytes) in NO_REQUESTS {
         verdict.note(name, is_refused(address, bytes.as_bytes()));
@@ -191,7 +197,12 @@ const NO_FRAMES: [(&str, u8, bool, &[u8]); 8] = [
     ("text that is not UTF-8", 0x81, true, b"\xce\xba\xff"),
     ("a Ping of 126 bytes", 0x89, true, &[b'a'; 126]),
     ("a Ping in fragments", 0x09, true, b"hello"),
-    ("the end of a message that has not begun", 0x80, true, b"hello"),
+    (
+        "the end of a message that has not begun",
+        0x80,
+        true,
+        b"hello",
+    ),
 ];
 
 /// Tries a server in mode `off`.
@@ -211,12 +222,16 @@ pub fn try_websocket(address: SocketAddr) -> Verdict {
 fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String> {
     let mut stream = connect(address)?;
     let opening = Opening::new("/", Offer::Plain, &mut Random::new(9));
-    let (one, other) = opening.request.split_at(cut_at.unwrap_or(0).min(opening.request.len()));
+    let (one, other) = opening
+        .request
+        .split_at(cut_at.unwrap_or(0).min(opening.request.len()));
     send(&mut stream, &[one, other])?;
     let mut head = Vec::new();
     while head_bytes(&head).is_none() {
         let mut byte = [0];
-        stream.read_exact(&mut byte).map_err(|error| error.to_string())?;
+        stream
+            .read_exact(&mut byte)
+            .map_err(|error| error.to_string())?;
         head.extend_from_slice(&byte);
     }
     opening.check(&head).map_err(str::to_owned)?;
@@ -224,7 +239,9 @@ fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String>
 }
 
 fn handshakes(address: SocketAddr) -> Result<(), String> {
-    let length = Opening::new("/", Offer::Plain, &mut Random::new(9)).request.len();
+    let length = Opening::new("/", Offer::Plain, &mut Random::new(9))
+        .request
+        .len();
     for at in 1..length {
         open(address, Some(at)).map_err(|error| format!("cut at {at}: {error}"))?;
     }
@@ -240,10 +257,12 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 /// Reads as many bytes as `expected` has, and compares.
 fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result<(), String> {
     let mut received = vec![0; expected.len()];
-    stream.read_exact(&mut received).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => "no answer".to_owned(),
-        _ => error.to_string(),
-    })?;
+    stream
+        .read_exact(&mut received)
+        .map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => "no answer".to_owned(),
+            _ => error.to_string(),
+        })?;
     if received == expected {
         Ok(())
     } else {
@@ -280,7 +299,10 @@ fn fragments(address: SocketAddr) -> Result<(), String> {
     ];
     send(&mut stream, &[&frames.concat()])?;
     let pong = unmasked(0x8a, b"ping");
-    expect(&mut stream, &[pong, unmasked(0x81, b"one, two, three")].concat())
+    expect(
+        &mut stream,
+        &[pong, unmasked(0x81, b"one, two, three")].concat(),
+    )
 }
 
 fn close(address: SocketAddr) -> Result<(), String> {

@@ -139,7 +139,13 @@ mod tests {
         let peer = Peer::parse("mine=./server --port={port}").unwrap();
         assert_eq!(peer.name, "mine");
         assert_eq!(peer.command, ["sh", "-c", "exec ./server --port={port}"]);
-        let wrong = ["mine", "=x {port}", "a b=x {port}", "null=x {port}", "keirin=x {port}"];
+        let wrong = [
+            "mine",
+            "=x {port}",
+            "a b=x {port}",
+            "null=x {port}",
+            "keirin=x {port}",
+        ];
         for wrong in wrong.into_iter().chain(["mine=x"]) {
             assert!(Peer::parse(wrong).is_err(), "{wrong}");
         }

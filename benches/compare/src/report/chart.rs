@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::statistics::Spread;
+
 /// One bar.
 #[derive(Clone, Debug)]
 pub struct Bar {
@@ -39,7 +41,9 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
     let width = NAME_WIDTH + BAR_WIDTH + LABEL_WIDTH;
     let height = BAR_HEIGHT * bars.len() as f64 + 4.0;
     let drawn = bars.iter().filter(|bar| bar.value.is_some());
-    let max = drawn.map(|bar| bar.spread.1).fold(f64::MIN_POSITIVE, f64::max);
+    let max = drawn
+        .map(|bar| bar.spread.1)
+        .fold(f64::MIN_POSITIVE, f64::max);
     let x = |value: f64| NAME_WIDTH + BAR_WIDTH * value / max;
     let mut svg = open(title, width, height);
     for (index, bar) in bars.iter().enumerate() {
@@ -69,80 +73,130 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
         }
         let label = escape(&bar.label);
         let after = end + 6.0;
-        let _ = write!(svg, "<text x=\"{after:.1}\" y=\"{baseline:.1}\">{label}</text>");
+        let _ = write!(
+            svg,
+            "<text x=\"{after:.1}\" y=\"{baseline:.1}\">{label}</text>"
+        );
     }
     svg.push_str("</svg>");
     svg
 }
 
 const PLOT: (f64, f64) = (420.0, 260.0);
-const MARGIN: (f64, f64) = (70.0, 34.0);
+const MARGIN: (f64, f64) = (90.0, 34.0);
+const LEGEND_WIDTH: f64 = 220.0;
+/// Marks that are closer would run into each other.
+const MARK_WIDTH: f64 = 56.0;
+
+/// Where the values of a plot lie on the page.
+struct Scales {
+    left: f64,
+    right: f64,
+    /// Powers of ten.
+    floor: f64,
+    ceiling: f64,
+}
+
+impl Scales {
+    fn of(lines: &[Line]) -> Option<Self> {
+        let points = || lines.iter().flat_map(|line| line.points.iter().copied());
+        let (x, y) = (
+            Spread::of(points().map(|(x, _)| x))?,
+            Spread::of(points().map(|(_, y)| y))?,
+        );
+        let floor = y.min.log10().floor();
+        Some(Self {
+            left: x.min,
+            right: x.max,
+            floor,
+            ceiling: y.max.log10().ceil().max(floor + 1.0),
+        })
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        let width = (self.right - self.left).max(f64::MIN_POSITIVE);
+        MARGIN.0 + PLOT.0 * (value - self.left) / width
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let share = (value.log10() - self.floor) / (self.ceiling - self.floor);
+        10.0 + PLOT.1 * (1.0 - share)
+    }
+
+    fn push_grid(&self, svg: &mut String, unit: &str) {
+        for power in self.floor as i32..=self.ceiling as i32 {
+            let value = 10_f64.powi(power);
+            let (at, right_edge) = (self.y(value), MARGIN.0 + PLOT.0);
+            let (label_at, base) = (MARGIN.0 - 6.0, at + 4.0);
+            let _ = write!(
+                svg,
+                "<path class=\"grid\" d=\"M{} {at:.1}H{right_edge}\"/>\
+                 <text class=\"name\" x=\"{label_at}\" y=\"{base:.1}\">{} {unit}</text>",
+                MARGIN.0,
+                thousands(value)
+            );
+        }
+    }
+
+    fn push_marks(&self, svg: &mut String, lines: &[Line], x_of: impl Fn(f64) -> String) {
+        let points = lines.iter().flat_map(|line| line.points.iter());
+        let mut marks: Vec<f64> = points.map(|&(x, _)| x).collect();
+        marks.sort_by(f64::total_cmp);
+        marks.dedup();
+        // Where they are many, the ends suffice.
+        if marks.len() > 8 {
+            marks = vec![self.left, self.right];
+        }
+        let mut free_from = f64::MIN;
+        for mark in marks {
+            let (at, base) = (self.x(mark), 10.0 + PLOT.1 + 18.0);
+            if at < free_from {
+                continue;
+            }
+            free_from = at + MARK_WIDTH;
+            let text = escape(&x_of(mark));
+            let _ = write!(
+                svg,
+                "<text class=\"mark\" x=\"{at:.1}\" y=\"{base:.1}\">{text}</text>"
+            );
+        }
+    }
+}
 
 /// Lines over a vertical axis in powers of ten; `x_of` writes the marks below.
 #[must_use]
 pub fn lines(title: &str, lines: &[Line], x_of: impl Fn(f64) -> String, unit: &str) -> String {
-    let points = || lines.iter().flat_map(|line| line.points.iter().copied());
-    let (mut low, mut high) = (f64::MAX, f64::MIN_POSITIVE);
-    let (mut left, mut right) = (f64::MAX, f64::MIN);
-    for (x, y) in points() {
-        (low, high) = (low.min(y), high.max(y));
-        (left, right) = (left.min(x), right.max(x));
-    }
-    let width = MARGIN.0 + PLOT.0 + 150.0;
+    let width = MARGIN.0 + PLOT.0 + LEGEND_WIDTH;
     let height = (MARGIN.1 + PLOT.1 + 12.0).max(lines.len() as f64 * 17.0 + 24.0);
     let mut svg = open(title, width, height);
-    if points().next().is_none() {
-        svg.push_str("</svg>");
-        return svg;
-    }
-    let (floor, ceiling) = (low.log10().floor(), high.log10().ceil().max(low.log10().floor() + 1.0));
-    let x = |value: f64| MARGIN.0 + PLOT.0 * (value - left) / (right - left).max(f64::MIN_POSITIVE);
-    let y = |value: f64| 10.0 + PLOT.1 * (1.0 - (value.log10() - floor) / (ceiling - floor));
-    for power in floor as i32..=ceiling as i32 {
-        let value = 10_f64.powi(power);
-        let (at, right_edge) = (y(value), MARGIN.0 + PLOT.0);
-        let (label_at, base) = (MARGIN.0 - 6.0, at + 4.0);
-        let _ = write!(
-            svg,
-            "<path class=\"grid\" d=\"M{} {at:.1}H{right_edge}\"/>\
-             <text class=\"name\" x=\"{label_at}\" y=\"{base:.1}\">{} {unit}</text>",
-            MARGIN.0,
-            thousands(value)
-        );
-    }
-    let mut marks: Vec<f64> = points().map(|(x, _)| x).collect();
-    marks.sort_by(f64::total_cmp);
-    marks.dedup();
-    // Where they are many, the ends suffice.
-    if marks.len() > 8 {
-        marks = vec![left, right];
-    }
-    for mark in marks {
-        let (at, base) = (x(mark), 10.0 + PLOT.1 + 18.0);
-        let text = escape(&x_of(mark));
-        let _ = write!(svg, "<text class=\"mark\" x=\"{at:.1}\" y=\"{base:.1}\">{text}</text>");
-    }
-    for (index, line) in lines.iter().enumerate() {
-        let path: Vec<String> =
-            line.points.iter().map(|&(px, py)| format!("{:.1} {:.1}", x(px), y(py))).collect();
-        let legend_x = MARGIN.0 + PLOT.0 + 16.0;
-        let legend_y = 20.0 + index as f64 * 17.0;
-        let dash = DASHES[index % DASHES.len()];
-        let name = escape(&line.name);
-        let _ = write!(
-            svg,
-            "<path class=\"line {class}\" stroke-dasharray=\"{dash}\" d=\"M{}\"/>\
-             <path class=\"line {class}\" stroke-dasharray=\"{dash}\" \
-             d=\"M{legend_x} {legend_y}h22\"/>\
-             <text x=\"{}\" y=\"{}\">{name}</text>",
-            path.join("L"),
-            legend_x + 28.0,
-            legend_y + 4.0,
-            class = line.class
-        );
+    if let Some(scales) = Scales::of(lines) {
+        scales.push_grid(&mut svg, unit);
+        scales.push_marks(&mut svg, lines, x_of);
+        for (index, line) in lines.iter().enumerate() {
+            push_line(&mut svg, &scales, index, line);
+        }
     }
     svg.push_str("</svg>");
     svg
+}
+
+fn push_line(svg: &mut String, scales: &Scales, index: usize, line: &Line) {
+    let at = |&(x, y): &(f64, f64)| format!("{:.1} {:.1}", scales.x(x), scales.y(y));
+    let path: Vec<String> = line.points.iter().map(at).collect();
+    let (legend_x, legend_y) = (MARGIN.0 + PLOT.0 + 16.0, 20.0 + index as f64 * 17.0);
+    let dash = DASHES[index % DASHES.len()];
+    let name = escape(&line.name);
+    let _ = write!(
+        svg,
+        "<path class=\"line {class}\" stroke-dasharray=\"{dash}\" d=\"M{}\"/>\
+         <path class=\"line {class}\" stroke-dasharray=\"{dash}\" \
+         d=\"M{legend_x} {legend_y}h22\"/>\
+         <text x=\"{}\" y=\"{}\">{name}</text>",
+        path.join("L"),
+        legend_x + 28.0,
+        legend_y + 4.0,
+        class = line.class
+    );
 }
 
 /// Lines of one colour are told apart by these.
@@ -231,14 +285,17 @@ mod tests {
             label: String::new(),
         };
         let svg = bars("t", &[bar(2.0), bar(4.0)]);
-        assert!(svg.contains("width=\"165.0\"") && svg.contains("width=\"330.0\""), "{svg}");
+        assert!(
+            svg.contains("width=\"165.0\"") && svg.contains("width=\"330.0\""),
+            "{svg}"
+        );
         let line = Line {
             name: "a".to_owned(),
             class: "other",
             points: vec![(0.0, 10.0), (1.0, 1000.0)],
         };
         let svg = lines("t", &[line], |x| format!("{x}"), "us");
-        assert!(svg.contains("M70.0 270.0L490.0 10.0"), "{svg}");
+        assert!(svg.contains("M90.0 270.0L510.0 10.0"), "{svg}");
         assert!(lines("t", &[], |x| format!("{x}"), "us").ends_with("></svg>"));
     }
 

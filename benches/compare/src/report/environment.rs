@@ -89,13 +89,15 @@ impl Environment {
             optimised: !cfg!(debug_assertions),
             kernel: read("/proc/sys/kernel/osrelease"),
             system: value(&system, "PRETTY_NAME=").trim_matches('"').to_owned(),
-            processor: value(&cpus, "model name").trim_start_matches([' ', '\t', ':']).to_owned(),
+            processor: value(&cpus, "model name")
+                .trim_start_matches([' ', '\t', ':'])
+                .to_owned(),
             cores: cores.generator.len() + usize::from(cores.server.is_some()),
             memory: value(&memory, "MemTotal:").trim().to_owned(),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             mitigations: folder("/sys/devices/system/cpu/vulnerabilities"),
             sysctls: SYSCTLS
-                .map(|name| (name.replace('/', "."), read(&format!("/proc/sys/{name}"))))
+                .map(|name| (name.replace('/', "."), read(format!("/proc/sys/{name}"))))
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
                 .collect(),
@@ -116,7 +118,10 @@ impl Environment {
         let place = match self.server_core {
             Some(server) => {
                 let cores: Vec<_> = self.generator_cores.iter().map(usize::to_string).collect();
-                format!("server on core {server}, generator on core {}", cores.join(", "))
+                format!(
+                    "server on core {server}, generator on core {}",
+                    cores.join(", ")
+                )
             }
             None => "NOT PINNED: server and generator share one core".to_owned(),
         };
@@ -128,12 +133,7 @@ impl Environment {
         format!(
             "Loopback, {} connections; Linux {}, {}\n{place}; {} runs of {:.2} s after {:.2} s of \
              warm-up: median (min..max){warning}",
-            self.connections,
-            self.kernel,
-            self.processor,
-            self.runs,
-            self.window_s,
-            self.warm_up_s
+            self.connections, self.kernel, self.processor, self.runs, self.window_s, self.warm_up_s
         )
     }
 }
@@ -152,13 +152,20 @@ fn read(path: impl AsRef<Path>) -> String {
 fn folder(path: &str) -> BTreeMap<String, String> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), read(entry.path())))
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                read(entry.path()),
+            )
+        })
         .collect()
 }
 
 /// The rest of the first line that begins with `name`.
 fn value<'a>(text: &'a str, name: &str) -> &'a str {
-    text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown")
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or("unknown")
 }
 
 #[cfg(test)]

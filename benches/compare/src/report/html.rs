@@ -25,7 +25,9 @@ pub fn page(report: &Report) -> String {
     page.push_str(STYLE);
     page.push_str("</style></head>\n<body><h1>Comparison of servers over loopback</h1>\n");
     push_introduction(&mut page, report);
-    page.push_str("<h2>What each request or message costs, and how many a server can answer</h2>\n");
+    page.push_str(
+        "<h2>What each request or message costs, and how many a server can answer</h2>\n",
+    );
     push_legend(&mut page);
     for row in &report.rows {
         push_row(&mut page, report, row);
@@ -35,7 +37,10 @@ pub fn page(report: &Report) -> String {
     }
     if !report.memory.is_empty() {
         page.push_str("<h2>Memory of an idle connection</h2>\n");
-        report.memory.iter().for_each(|result| push_memory(&mut page, result));
+        report
+            .memory
+            .iter()
+            .for_each(|result| push_memory(&mut page, result));
     }
     if let Some(soak) = &report.soak {
         push_soak(&mut page, soak);
@@ -61,14 +66,14 @@ fn push_introduction(page: &mut String, report: &Report) {
 }
 
 fn push_legend(page: &mut String) {
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<p><b>CPU time</b> of the server for each, in microseconds: what differs between servers \
-         where the kernel's share of a small request hides it from the throughput. <b>null</b> is a \
-         server that parses nothing and only does the system calls. <b>A second</b> is drawn only \
-         where it is proven that the server could not do more: it used {:.0} % of its core or \
+        "<p><b>CPU time</b> of the server for each, in microseconds: what differs between \
+         servers where the kernel's share of a small request hides it from the throughput. \
+         <b>null</b> is a server that parses nothing and only does the system calls. \
+         <b>A second</b> is drawn only where it is proven that the server could not do more: it used {:.0} % of its core or \
          more, the generator {:.0} % of its own at most, and against the null server the generator \
-         is {HEADROOM_MIN} times as fast.</p>\n",
+         is {HEADROOM_MIN} times as fast.</p>",
         SERVER_BUSY_MIN * 100.0,
         GENERATOR_BUSY_MAX * 100.0
     );
@@ -85,15 +90,34 @@ fn class(name: &str) -> &'static str {
 }
 
 fn push_row(page: &mut String, report: &Report, row: &RowResult) {
-    let title = format!("{}, {} in flight", row.row.task.describe(), row.row.in_flight);
+    let title = format!(
+        "{}, {} in flight",
+        row.row.task.describe(),
+        row.row.in_flight
+    );
     let (operation, name) = (row.row.task.operation(), row.row.task);
-    let _ = write!(page, "<h3>{} <small>{name}</small></h3>\n<div class=\"pair\">", escape(&title));
+    let _ = write!(
+        page,
+        "<h3>{} <small>{name}</small></h3>\n<div class=\"pair\">",
+        escape(&title)
+    );
     let figures = |title: &str, bars: Vec<Bar>| {
-        format!("<figure><figcaption>{title}</figcaption>{}</figure>", chart::bars(title, &bars))
+        format!(
+            "<figure><figcaption>{title}</figcaption>{}</figure>",
+            chart::bars(title, &bars)
+        )
     };
-    let costs = row.servers.iter().map(|series| cost_bar(row, series)).collect();
+    let costs = row
+        .servers
+        .iter()
+        .map(|series| cost_bar(row, series))
+        .collect();
     page.push_str(&figures(&format!("CPU us of a {operation}"), costs));
-    let rates = row.servers.iter().map(|series| rate_bar(row, series)).collect();
+    let rates = row
+        .servers
+        .iter()
+        .map(|series| rate_bar(row, series))
+        .collect();
     page.push_str(&figures(&format!("a second: {operation}"), rates));
     page.push_str("</div>\n");
     push_row_table(page, report, row);
@@ -105,7 +129,9 @@ fn is_valid(series: &Series<Sample>) -> bool {
 
 fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
     let spread = series.spread(|s| s.cpu_us).filter(|_| is_valid(series));
-    let ratio = row.ratio(&series.name, NULL).filter(|_| series.name != NULL);
+    let ratio = row
+        .ratio(&series.name, NULL)
+        .filter(|_| series.name != NULL);
     Bar {
         name: series.name.clone(),
         class: class(&series.name),
@@ -122,7 +148,9 @@ fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
 }
 
 fn rate_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
-    let spread = series.spread(|s| s.operations_per_s).filter(|_| is_valid(series));
+    let spread = series
+        .spread(|s| s.operations_per_s)
+        .filter(|_| is_valid(series));
     let proof = row.capacity(&series.name);
     let proven = spread.filter(|_| proof == Capacity::Proven);
     let rate = spread.map_or_else(String::new, |spread| thousands(spread.median));
@@ -168,17 +196,23 @@ fn push_row_table(page: &mut String, report: &Report, row: &RowResult) {
     titles.extend(owned(&[
         "a second (min..max)",
         "busy: server, generator",
+        "generator us",
         "MiB: start, peak, drained",
         "notes",
     ]));
     let connections = report.environment.connections;
     let lines = row.servers.iter().map(|series| {
         let show = |figure: fn(&Sample) -> f64, decimals| {
-            series.spread(figure).map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
+            series
+                .spread(figure)
+                .map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
         };
         let mut cells = vec![series.name.clone(), show(|s| s.cpu_us, 3)];
         cells.extend(bases.iter().map(|base| {
-            show_ratio(row.ratio(&series.name, base).filter(|_| *base != series.name))
+            show_ratio(
+                row.ratio(&series.name, base)
+                    .filter(|_| *base != series.name),
+            )
         }));
         let percent = |figure: fn(&Sample) -> f64| {
             median(series.spread(|sample| figure(sample) * 100.0), 0) + " %"
@@ -189,6 +223,7 @@ fn push_row_table(page: &mut String, report: &Report, row: &RowResult) {
         cells.push(show(|s| s.operations_per_s, 0));
         let (server, generator) = (percent(|s| s.server_busy), percent(|s| s.generator_busy));
         cells.push(format!("{server}, {generator}"));
+        cells.push(median(series.spread(Sample::generator_us), 3));
         cells.push(format!(
             "{}, {}, {}",
             mib(|s| s.memory.start_bytes),
@@ -218,18 +253,28 @@ fn push_latency(page: &mut String, report: &Report) {
 fn push_latency_row(page: &mut String, result: &LatencyResult) {
     let title = result.row.task.describe();
     let _ = write!(page, "<h3>{}</h3>\n<div class=\"pair\">", escape(&title));
-    let percentiles: [(&str, fn(&LatencySample) -> f64); 2] =
-        [("p50", |s| s.p50_us), ("p99", |s| s.p99_us)];
-    for (name, figure) in percentiles {
+    let half: fn(&LatencySample) -> f64 = |s| s.p50_us;
+    for (name, figure) in [("p50", half), ("p99", |s| s.p99_us)] {
         let lines = latency_lines(result, figure);
         let caption = format!("{name} by rate");
         let x_of = |per_s: f64| format!("{}/s", thousands(per_s));
         let svg = chart::lines(&format!("{title}: {caption}"), &lines, x_of, "us");
-        let _ = write!(page, "<figure><figcaption>{caption}</figcaption>{svg}</figure>");
+        let _ = write!(
+            page,
+            "<figure><figcaption>{caption}</figcaption>{svg}</figure>"
+        );
     }
     page.push_str("</div>\n<details><summary>Figures</summary>");
     let titles = owned(&[
-        "a second", "server", "p50", "p90", "p99", "p99.9", "max", "CPU us each", "notes",
+        "a second",
+        "server",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "CPU us each",
+        "notes",
     ]);
     let lines = result.rates.iter().flat_map(|rate| {
         rate.servers.iter().map(|series| {
@@ -267,18 +312,21 @@ fn latency_lines(result: &LatencyResult, figure: fn(&LatencySample) -> f64) -> V
             points: points.collect(),
         }
     };
-    names.map(line).filter(|line| !line.points.is_empty()).collect()
+    names
+        .map(line)
+        .filter(|line| !line.points.is_empty())
+        .collect()
 }
 
 fn push_memory(page: &mut String, result: &MemoryResult) {
     let title = result.row.task.describe();
-    let _ = write!(page, "<h3>{}</h3>\n", escape(&title));
+    let _ = writeln!(page, "<h3>{}</h3>", escape(&title));
     let bars: Vec<Bar> = result.servers.iter().map(memory_bar).collect();
     let svg = chart::bars(&title, &bars);
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<figure><figcaption>bytes of the process for each; the kernel's part is for both ends, and \
-         the same for all</figcaption>{svg}</figure>\n"
+        "<figure><figcaption>bytes of the process for each; the kernel's part is for both ends, \
+         and the same for all</figcaption>{svg}</figure>"
     );
 }
 
@@ -321,20 +369,29 @@ fn push_soak(page: &mut String, soak: &SoakResult) {
         })
         .collect();
     let svg = chart::lines(&title, &lines, |s| format!("{s:.1} s"), "MiB");
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<h2>Soak</h2>\n<p>At 70 % of what each server can do; the slope is of the second half. A \
          leak shows in hours, not in seconds: <code>--soak 3600</code>.</p>\n<figure><figcaption>{}\
-         </figcaption>{svg}</figure>\n",
+         </figcaption>{svg}</figure>",
         escape(&title)
     );
 }
 
 fn push_peers(page: &mut String, report: &Report) {
     page.push_str("<h2>Servers</h2>\n");
-    let titles = owned(&["server", "version", "what it is", "tried and passed", "not passed"]);
+    let titles = owned(&[
+        "server",
+        "version",
+        "what it is",
+        "tried and passed",
+        "not passed",
+    ]);
     let lines = report.peers.iter().map(|peer| {
-        let findings = peer.findings.iter().map(|f| format!("{}: {}", f.tried, f.result));
+        let findings = peer
+            .findings
+            .iter()
+            .map(|f| format!("{}: {}", f.tried, f.result));
         let passed = match peer.tried {
             0 => "not tried".to_owned(),
             tried => format!("{} of {tried}", tried - peer.findings.len()),
@@ -353,7 +410,12 @@ fn push_peers(page: &mut String, report: &Report) {
     }
     page.push_str("<p>Not measured:</p><ul>");
     for missing in &report.missing {
-        let _ = write!(page, "<li>{}: {}</li>", escape(&missing.name), escape(&missing.reason));
+        let _ = write!(
+            page,
+            "<li>{}: {}</li>",
+            escape(&missing.name),
+            escape(&missing.reason)
+        );
     }
     page.push_str("</ul>\n");
 }
@@ -372,7 +434,10 @@ fn push_environment(page: &mut String, report: &Report) {
         ("processor", environment.processor.clone()),
         ("cores used", environment.cores.to_string()),
         ("memory", environment.memory.clone()),
-        ("system", format!("{}, Linux {}", environment.system, environment.kernel)),
+        (
+            "system",
+            format!("{}, Linux {}", environment.system, environment.kernel),
+        ),
         ("governor", known(&environment.governor)),
         ("loopback MTU", environment.loopback_mtu.clone()),
         ("keirin-bench", environment.version.to_owned()),
@@ -396,8 +461,14 @@ mod tests {
     fn a_page_is_whole_and_asks_for_nothing() {
         let page = page(&report(&[GOOD], &[GOOD]));
         assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
-        assert_eq!(page.matches("<svg").count(), 2, "a pair of charts for the row");
-        for asks in ["src=", "href=", "url(", "@import", "<script", "<link", "http://", "https://"] {
+        assert_eq!(
+            page.matches("<svg").count(),
+            2,
+            "a pair of charts for the row"
+        );
+        for asks in [
+            "src=", "href=", "url(", "@import", "<script", "<link", "http://", "https://",
+        ] {
             assert!(!page.contains(asks), "{asks}");
         }
         assert!(page.contains("a &lt;processor&gt;"));
@@ -412,6 +483,9 @@ mod tests {
         };
         assert!(bar(&report(&[GOOD], &[slow])).value.is_some());
         let bar = bar(&report(&[GOOD], &[GOOD]));
-        assert!(bar.value.is_none() && bar.label.starts_with("not proven (2"), "{bar:?}");
+        assert!(
+            bar.value.is_none() && bar.label.starts_with("not proven (2"),
+            "{bar:?}"
+        );
     }
 }

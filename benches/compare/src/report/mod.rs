@@ -174,7 +174,9 @@ impl RowResult {
         if generator > GENERATOR_BUSY_MAX {
             doubts.push(format!("generator at {:.0} %", generator * 100.0));
         }
-        let can = median(NULL, |s| s.operations_per_s / s.generator_busy.clamp(0.01, 1.0));
+        let can = median(NULL, |s| {
+            s.operations_per_s / s.generator_busy.clamp(0.01, 1.0)
+        });
         let headroom = can / median(server, |s| s.operations_per_s).max(1.0);
         // Another load than the row's is no measure of the generator.
         if self.row.base() == self.row && headroom < HEADROOM_MIN {
@@ -196,7 +198,10 @@ impl RowResult {
             notes.push(format!("FAILED: {failure}"));
         }
         if series.name == NULL && base != self.row {
-            notes.push(format!("measured with {}, {} in flight", base.task, base.in_flight));
+            notes.push(format!(
+                "measured with {}, {} in flight",
+                base.task, base.in_flight
+            ));
         }
         if !samples.iter().all(Sample::is_valid) {
             let mut errors = Errors::default();
@@ -208,14 +213,19 @@ impl RowResult {
         let waited = samples.iter().map(|s| s.waited).fold(0.0, f64::max);
         if waited > WAITED_MAX {
             let share = waited * 100.0;
-            notes.push(format!("disturbed: waited for a core up to {share:.0} % of the time"));
+            notes.push(format!(
+                "disturbed: waited for a core up to {share:.0} % of the time"
+            ));
         }
         let used = samples.iter().map(|s| s.connections).max();
         if let Some(used) = used.filter(|&n| n != connections) {
             notes.push(format!("{used} connections"));
         }
         if let Some(sample) = samples.iter().find(|s| s.compressed_bytes.is_some()) {
-            let (own, ours) = (sample.answer_bytes, sample.compressed_bytes.unwrap_or_default());
+            let (own, ours) = (
+                sample.answer_bytes,
+                sample.compressed_bytes.unwrap_or_default(),
+            );
             notes.push(format!("replies of {own} bytes, requests of {ours}"));
         }
         let bytes = |samples: &[Sample]| samples.iter().map(|s| s.answer_bytes).max();
@@ -409,13 +419,19 @@ pub(crate) mod tests {
             ..GOOD
         };
         let text = notes(&report(&[GOOD], &[waited]));
-        assert!(text.contains("disturbed: waited for a core up to 31 %"), "{text}");
+        assert!(
+            text.contains("disturbed: waited for a core up to 31 %"),
+            "{text}"
+        );
         let longer = Sample {
             answer_bytes: 90,
             ..GOOD
         };
         let text = notes(&report(&[GOOD], &[longer]));
-        assert!(text.contains("answers of 90 bytes, null's have 87"), "{text}");
+        assert!(
+            text.contains("answers of 90 bytes, null's have 87"),
+            "{text}"
+        );
     }
 
     #[test]

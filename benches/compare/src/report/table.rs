@@ -25,18 +25,41 @@ impl Display for Report {
         }
         if !self.memory.is_empty() {
             let lines = self.memory.iter().flat_map(memory_lines);
-            let titles = ["idle connections", "server", "bytes of each", "kernel's", "left when closed", "notes"];
+            let titles = [
+                "idle connections",
+                "server",
+                "bytes of each",
+                "kernel's",
+                "left when closed",
+                "notes",
+            ];
             write_titled(f, &titles, lines)?;
         }
         if !self.latency.is_empty() {
             let titles = [
-                "scenario", "a second", "server", "p50 us", "p90", "p99", "p99.9", "max", "CPU us each",
+                "scenario",
+                "a second",
+                "server",
+                "p50 us",
+                "p90",
+                "p99",
+                "p99.9",
+                "max",
+                "CPU us each",
                 "notes",
             ];
             write_titled(f, &titles, self.latency.iter().flat_map(latency_lines))?;
         }
         if let Some(soak) = &self.soak {
-            let titles = ["soak", "server", "a second", "seconds", "MiB at the end", "KiB a second", "notes"];
+            let titles = [
+                "soak",
+                "server",
+                "a second",
+                "seconds",
+                "MiB at the end",
+                "KiB a second",
+                "notes",
+            ];
             write_titled(f, &titles, soak_lines(soak).into_iter())?;
         }
         self.write_peers(f)
@@ -48,14 +71,23 @@ impl Report {
         if self.peers.iter().any(|peer| peer.tried > 0) {
             let lines = self.peers.iter().flat_map(|peer| {
                 let passed = format!("{} of {}", peer.tried - peer.findings.len(), peer.tried);
-                let first = vec![peer.name.clone(), peer.version.clone(), passed, String::new()];
+                let first = vec![
+                    peer.name.clone(),
+                    peer.version.clone(),
+                    passed,
+                    String::new(),
+                ];
                 let findings = peer.findings.iter().map(|finding| {
                     let text = format!("{}: {}", finding.tried, finding.result);
                     vec![String::new(), String::new(), String::new(), text]
                 });
                 std::iter::once(first).chain(findings.collect::<Vec<_>>())
             });
-            write_titled(f, &["server", "version", "tried and passed", "not passed"], lines)?;
+            write_titled(
+                f,
+                &["server", "version", "tried and passed", "not passed"],
+                lines,
+            )?;
         }
         for missing in &self.missing {
             writeln!(f, "\nmissing: {}: {}", missing.name, missing.reason)?;
@@ -78,7 +110,14 @@ fn titles(bases: &[&str]) -> Vec<String> {
     .to_vec();
     titles.extend(bases.iter().map(|name| format!("CPU x {name}")));
     titles.extend(
-        ["a second", "the most it can?", "MiB: start, peak, drained", "notes"].map(str::to_owned),
+        [
+            "a second",
+            "the most it can?",
+            "generator us",
+            "MiB: start, peak, drained",
+            "notes",
+        ]
+        .map(str::to_owned),
     );
     titles
 }
@@ -123,6 +162,7 @@ fn cells(
         Capacity::Proven => "yes".to_owned(),
         Capacity::NotProven(doubts) => format!("NOT PROVEN: {}", doubts.join(", ")),
     });
+    cells.push(median(series.spread(Sample::generator_us), 3));
     let mib = |figure: fn(&Sample) -> u64| {
         median(series.spread(|s| figure(s) as f64 / f64::from(1 << 20)), 1)
     };
@@ -139,7 +179,10 @@ fn cells(
 fn memory_lines(result: &MemoryResult) -> Vec<Vec<String>> {
     let lines = result.servers.iter().map(|series| {
         let mut errors = Errors::default();
-        series.samples.iter().for_each(|memory| errors += memory.errors);
+        series
+            .samples
+            .iter()
+            .for_each(|memory| errors += memory.errors);
         let mut notes = Vec::new();
         if let Some(failure) = &series.failure {
             notes.push(format!("FAILED: {failure}"));
@@ -181,11 +224,16 @@ pub fn latency_notes(series: &Series<LatencySample>) -> Vec<String> {
     }
     if unfinished > 0 {
         let share = unfinished as f64 / due.max(1) as f64 * 100.0;
-        notes.push(format!("cannot keep up: {share:.0} % unanswered at the end"));
+        notes.push(format!(
+            "cannot keep up: {share:.0} % unanswered at the end"
+        ));
     }
     let lag = series.spread(|s| s.lag_p99_us);
     if let Some(lag) = lag.filter(|lag| lag.median > LAG_US_MAX) {
-        notes.push(format!("generator late: 1 % by {:.0} us and more", lag.median));
+        notes.push(format!(
+            "generator late: 1 % by {:.0} us and more",
+            lag.median
+        ));
     }
     notes
 }
@@ -252,7 +300,11 @@ fn write_titled(
 fn write_table(f: &mut Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| {
-        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();

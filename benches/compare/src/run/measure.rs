@@ -62,6 +62,13 @@ impl Sample {
     pub fn is_valid(&self) -> bool {
         self.errors.total() == 0 && self.operations > 0
     }
+
+    /// CPU microseconds of the generator for each operation.
+    #[must_use]
+    pub fn generator_us(&self) -> f64 {
+        let cores = self.generator_busy * self.generator_threads as f64;
+        cores * 1e6 / self.operations_per_s.max(1.0)
+    }
 }
 
 /// What one run at a fixed rate showed, in microseconds.
@@ -131,8 +138,11 @@ impl Cores {
             });
         };
         let siblings = process::siblings(server);
-        let mut apart: Vec<usize> =
-            others.iter().copied().filter(|core| !siblings.contains(core)).collect();
+        let mut apart: Vec<usize> = others
+            .iter()
+            .copied()
+            .filter(|core| !siblings.contains(core))
+            .collect();
         if apart.is_empty() {
             apart = others.to_vec();
         }
@@ -173,9 +183,7 @@ impl Contestant<'_> {
                     command
                 })
             }
-            Self::Peer(_) => {
-                self.start_in_mode(row.task.duty().mode(&options.deflate), cores)
-            }
+            Self::Peer(_) => self.start_in_mode(row.task.duty().mode(&options.deflate), cores),
         }
     }
 
@@ -189,7 +197,8 @@ impl Contestant<'_> {
         };
         start(cores, |port| {
             let mut words = peer.command.iter().map(|word| {
-                word.replace("{port}", &port.to_string()).replace("{mode}", mode)
+                word.replace("{port}", &port.to_string())
+                    .replace("{mode}", mode)
             });
             let mut command = Command::new(words.next().unwrap_or_default());
             command.args(words);
@@ -212,7 +221,10 @@ fn start(cores: &Cores, command: impl FnOnce(u16) -> Command) -> Result<ServerPr
     // The server inherits where this thread is pinned, with all the threads it will start.
     cores.server.map_or(Ok(()), process::pin)?;
     let server = ServerProcess::start(command(port), port);
-    cores.generator.first().map_or(Ok(()), |&core| process::pin(core))?;
+    cores
+        .generator
+        .first()
+        .map_or(Ok(()), |&core| process::pin(core))?;
     server
 }
 

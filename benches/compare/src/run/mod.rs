@@ -127,7 +127,9 @@ impl Options {
 
     fn planned_round(&self, row: Row) -> Duration {
         let servers = self.contestants(row.task.duty());
-        servers.map(|peer| self.planned_run(row, peer.is_some_and(|p| p.warms_up))).sum()
+        servers
+            .map(|peer| self.planned_run(row, peer.is_some_and(|p| p.warms_up)))
+            .sum()
     }
 
     fn planned_run(&self, row: Row, warms_up: bool) -> Duration {
@@ -153,7 +155,10 @@ impl Options {
 
     /// Whoever can do it; `None` is the null server.
     fn contestants(&self, duty: Duty) -> impl Iterator<Item = Option<&Peer>> {
-        let able = self.peers.iter().filter(move |peer| peer.duties.contains(&duty));
+        let able = self
+            .peers
+            .iter()
+            .filter(move |peer| peer.duties.contains(&duty));
         std::iter::once(None).chain(able.map(Some))
     }
 }
@@ -241,14 +246,16 @@ impl Comparison<'_> {
     fn measure_row(&mut self, row: Row) -> Result<()> {
         let (options, runs) = (self.options, self.options.runs);
         if let Task::WebSocket(Scenario::Idle { .. }) = row.task {
-            let servers: Vec<Series<Memory>> = self.in_turn(row, runs, "", |contestant, cores| {
-                measure::memory(options, row, contestant, cores)
-            })?;
+            let servers: Vec<Series<Memory>> =
+                self.in_turn(row, runs, "", |contestant, cores| {
+                    measure::memory(options, row, contestant, cores)
+                })?;
             self.report.memory.push(MemoryResult { row, servers });
         } else {
-            let servers: Vec<Series<Sample>> = self.in_turn(row, runs, "", |contestant, cores| {
-                measure::capacity(options, row, contestant, cores)
-            })?;
+            let servers: Vec<Series<Sample>> =
+                self.in_turn(row, runs, "", |contestant, cores| {
+                    measure::capacity(options, row, contestant, cores)
+                })?;
             self.report.rows.push(RowResult { row, servers });
         }
         Ok(())
@@ -280,7 +287,10 @@ impl Comparison<'_> {
     fn null_capacity(&self, row: Row) -> Result<f64> {
         let measured = self.report.rows.iter().find(|result| result.row == row);
         let samples = measured.and_then(|result| result.samples(NULL));
-        let rates = samples.into_iter().flatten().map(|sample| sample.operations_per_s);
+        let rates = samples
+            .into_iter()
+            .flatten()
+            .map(|sample| sample.operations_per_s);
         match Spread::of(rates) {
             Some(spread) => Ok(spread.median),
             None => {
@@ -292,11 +302,12 @@ impl Comparison<'_> {
 
     fn soak(&mut self, row: Row, time: Duration) -> Result<()> {
         let options = self.options;
-        let servers: Vec<Series<SoakSample>> = self.in_turn(row, 1, ", soak", |contestant, cores| {
-            let capacity = measure::capacity(options, row, contestant, cores)?;
-            let per_s = round_to_two_digits(capacity.operations_per_s * SOAK_SHARE);
-            measure::soak(options, row, per_s, time, contestant, cores)
-        })?;
+        let servers: Vec<Series<SoakSample>> =
+            self.in_turn(row, 1, ", soak", |contestant, cores| {
+                let capacity = measure::capacity(options, row, contestant, cores)?;
+                let per_s = round_to_two_digits(capacity.operations_per_s * SOAK_SHARE);
+                measure::soak(options, row, per_s, time, contestant, cores)
+            })?;
         self.report.soak = Some(SoakResult { row, servers });
         Ok(())
     }
@@ -321,8 +332,9 @@ impl Comparison<'_> {
                 let warms_up = peer.is_some_and(|peer| peer.warms_up);
                 let Row { task, in_flight } = row;
                 let name = &series.name;
-                self.progress
-                    .begin(&format!("{task}, {in_flight}{what}: {name}, run {run} of {runs}"));
+                self.progress.begin(&format!(
+                    "{task}, {in_flight}{what}: {name}, run {run} of {runs}"
+                ));
                 let contestant = peer.map_or(Contestant::Null, Contestant::Peer);
                 if series.failure.is_none() {
                     match measure(contestant, &self.cores) {

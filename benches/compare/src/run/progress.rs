@@ -30,7 +30,10 @@ impl Progress {
         let share = (self.done_s / self.planned_s.max(f64::MIN_POSITIVE)).min(1.0);
         let left = self.time_left();
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
-        let line = format!("{:3.0} %, {minutes}:{seconds:02} left: {what}", share * 100.0);
+        let line = format!(
+            "{:3.0} %, {minutes}:{seconds:02} left: {what}",
+            share * 100.0
+        );
         let mut stderr = std::io::stderr();
         // Progress only: that it cannot be shown is no reason to stop.
         let _ = if self.over_the_last {

@@ -95,9 +95,14 @@ impl Scenario {
             Self::Upload64k => ("POST /upload ", Some(pattern(UPLOAD_BYTES))),
         };
         let body = body.map(|body| {
-            let kind = self.response_header().map_or("text/plain", |(_, kind)| kind);
+            let kind = self
+                .response_header()
+                .map_or("text/plain", |(_, kind)| kind);
             let length = body.len();
-            (format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n"), body)
+            (
+                format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n"),
+                body,
+            )
         });
         let (fields, body) = body.unwrap_or_default();
         let request = String::from_utf8(with(&fields, &body)).expect("all of it is ASCII or UTF-8");
@@ -139,7 +144,13 @@ impl FromStr for Scenario {
 /// [`MINIMAL`] with further fields and a body.
 fn with(fields: &str, body: &[u8]) -> Vec<u8> {
     let fields_end = MINIMAL.len() - "\r\n".len();
-    [&MINIMAL.as_bytes()[..fields_end], fields.as_bytes(), b"\r\n", body].concat()
+    [
+        &MINIMAL.as_bytes()[..fields_end],
+        fields.as_bytes(),
+        b"\r\n",
+        body,
+    ]
+    .concat()
 }
 
 /// The body of a `post` request: always the same.
@@ -232,7 +243,10 @@ mod tests {
     fn what_is_posted_is_json_and_so_is_the_answer() {
         let body: serde_json::Value = serde_json::from_slice(&post_body()).unwrap();
         let items = body["items"].as_array().unwrap();
-        let positions: u64 = items.iter().map(|item| item["position"].as_u64().unwrap()).sum();
+        let positions: u64 = items
+            .iter()
+            .map(|item| item["position"].as_u64().unwrap())
+            .sum();
         let answer: serde_json::Value =
             serde_json::from_slice(&Scenario::Post.response_body()).unwrap();
         assert_eq!(answer["count"], items.len());

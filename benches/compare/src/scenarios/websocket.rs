@@ -174,7 +174,11 @@ impl Scenario {
                 connections,
                 deflate,
             } => {
-                let deflate = if deflate { " with permessage-deflate" } else { "" };
+                let deflate = if deflate {
+                    " with permessage-deflate"
+                } else {
+                    ""
+                };
                 format!("WebSocket, {connections} idle connections{deflate}")
             }
         }
@@ -361,7 +365,15 @@ mod tests {
             let (base, _) = scenario.base(1);
             assert_eq!(base.to_string().parse(), Ok(base));
         }
-        let other = ["ws4k", "ws16m-text", "deflate256", "publish3", "idle19000", "room2", "slow100"];
+        let other = [
+            "ws4k",
+            "ws16m-text",
+            "deflate256",
+            "publish3",
+            "idle19000",
+            "room2",
+            "slow100",
+        ];
         for name in other {
             let scenario: Scenario = name.parse().unwrap();
             assert_eq!(scenario.to_string(), name);
@@ -404,8 +416,18 @@ mod tests {
             let duty = name.parse::<Scenario>().unwrap().duty();
             duty.mode("shared").to_owned()
         };
-        let names = ["ws1k", "deflate1k", "publish3", "room3", "slow100", "handshake", "brotli45k"];
-        let modes = ["off", "shared", "pubsub", "pubsub", "pubsub", "off", "brotli"];
+        let names = [
+            "ws1k",
+            "deflate1k",
+            "publish3",
+            "room3",
+            "slow100",
+            "handshake",
+            "brotli45k",
+        ];
+        let modes = [
+            "off", "shared", "pubsub", "pubsub", "pubsub", "off", "brotli",
+        ];
         assert_eq!(names.map(mode), modes);
         assert_eq!(["idle5", "idle5-deflate"].map(mode), ["off", "shared"]);
     }
