@@ -14,7 +14,7 @@ use crate::load::verify::Content;
 use crate::peers::build::{self, Places};
 use crate::peers::catalogue::{self, KEIRIN};
 use crate::peers::{Manifest, Missing, Peer};
-use crate::report::html;
+use crate::report::{html, markdown};
 use crate::run::{self, Options};
 use crate::scenarios::{Row, rows_of};
 
@@ -54,6 +54,7 @@ struct Words {
     offline: bool,
     json: Option<PathBuf>,
     html: Option<PathBuf>,
+    report: Option<PathBuf>,
 }
 
 impl Words {
@@ -80,6 +81,7 @@ impl Words {
                 Long("no-gate") => words.no_gate = true,
                 Long("offline") => words.offline = true,
                 Long("json") => words.json = Some(parser.value()?.into()),
+                Long("report") => words.report = Some(parser.value()?.into()),
                 Long("html") => words.html = Some(parser.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }
@@ -187,7 +189,10 @@ impl Words {
 /// Runs the comparison; whether all answers were right.
 pub(super) fn run(parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> {
     let mut words = Words::parse(parser)?;
-    let (json, page) = (words.json.take(), words.html.take());
+    let beside = words.report.take();
+    let file = |ending| beside.as_ref().map(|path| path.with_extension(ending));
+    let json = words.json.take().or_else(|| file("json"));
+    let page = words.html.take().or_else(|| file("html"));
     let report = run::run(words.options(arguments)?)?;
     write!(io::stdout(), "{report}")?;
     if let Some(path) = json {
@@ -195,6 +200,14 @@ pub(super) fn run(parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool
     }
     if let Some(path) = page {
         fs::write(path, html::page(&report))?;
+    }
+    if let Some(path) = file("md") {
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        fs::write(path, markdown::page(&report, &name))?;
     }
     Ok(report.is_valid())
 }

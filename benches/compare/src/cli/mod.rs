@@ -41,6 +41,7 @@ keirin-bench compare [OPTIONS]
       --offline            build nothing, and ask no registry
       --json FILE          write every sample there
       --html FILE          write a page with charts there
+      --report NAME        write NAME.json, NAME.html, and NAME.md for the documentation
 keirin-bench load [OPTIONS] URL
     Load any server: http://HOST:PORT/PATH, answered alike each time, or ws://..., an echo.
       --rate N             so many a second in all, timed from when each is due; without it, as fast

@@ -207,8 +207,12 @@ impl<C: Client> OpenLoop<C> {
         self.give_up(due);
     }
 
-    /// Waits for what is under way, and counts what does not come.
+    /// Waits for what is under way, and counts what does not come. What still waits for a
+    /// connection is given up: a server that cannot keep up would be at it for long.
     fn drain(&mut self) -> Result<()> {
+        for due in std::mem::take(&mut self.queue) {
+            self.give_up(Some(due));
+        }
         let deadline = Instant::now() + GRACE;
         while self.asked.iter().any(Option::is_some) && !self.is_lost() {
             let time_left = deadline.saturating_duration_since(Instant::now());
@@ -219,7 +223,7 @@ impl<C: Client> OpenLoop<C> {
         }
         let missing: Vec<Due> = self.asked.drain(..).flatten().collect();
         self.result.errors.unanswered += missing.len() as u64;
-        for due in missing.into_iter().chain(std::mem::take(&mut self.queue)) {
+        for due in missing {
             self.give_up(Some(due));
         }
         Ok(())

@@ -31,20 +31,26 @@ pub struct Line {
 }
 
 const NAME_WIDTH: f64 = 130.0;
-const BAR_WIDTH: f64 = 330.0;
-const LABEL_WIDTH: f64 = 260.0;
+const BAR_WIDTH: f64 = 290.0;
+const LABEL_WIDTH: f64 = 270.0;
+/// Bars longer than so many times the middle one are cut, or the others could not be told apart.
+const CUT: f64 = 4.0;
 const BAR_HEIGHT: f64 = 20.0;
 
-/// Bars from 0 to the right, with the spread as a thin line.
+/// Bars from 0 to the right, with the spread as a thin line. Those that are cut end in a point.
 #[must_use]
 pub fn bars(title: &str, bars: &[Bar]) -> String {
     let width = NAME_WIDTH + BAR_WIDTH + LABEL_WIDTH;
     let height = BAR_HEIGHT * bars.len() as f64 + 4.0;
-    let drawn = bars.iter().filter(|bar| bar.value.is_some());
-    let max = drawn
-        .map(|bar| bar.spread.1)
+    let values = || bars.iter().filter_map(|bar| bar.value);
+    let limit = Spread::of(values()).map_or(0.0, |spread| spread.median * CUT);
+    let shown = bars
+        .iter()
+        .filter(|bar| bar.value.is_some_and(|value| value <= limit));
+    let max = shown
+        .map(|bar| bar.spread.1.min(limit))
         .fold(f64::MIN_POSITIVE, f64::max);
-    let x = |value: f64| NAME_WIDTH + BAR_WIDTH * value / max;
+    let x = |value: f64| NAME_WIDTH + BAR_WIDTH * (value / max).min(1.0);
     let mut svg = open(title, width, height);
     for (index, bar) in bars.iter().enumerate() {
         let top = BAR_HEIGHT * index as f64 + 2.0;
@@ -70,6 +76,14 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
                 x(bar.spread.0),
                 x(bar.spread.1)
             );
+            if value > max {
+                let _ = write!(
+                    svg,
+                    "<path class=\"cut\" d=\"M{:.1} {top:.1}v{BAR_HEIGHT}l7 -{}z\"/>",
+                    end - 12.0,
+                    BAR_HEIGHT / 2.0
+                );
+            }
         }
         let label = escape(&bar.label);
         let after = end + 6.0;
@@ -286,9 +300,16 @@ mod tests {
         };
         let svg = bars("t", &[bar(2.0), bar(4.0)]);
         assert!(
-            svg.contains("width=\"165.0\"") && svg.contains("width=\"330.0\""),
+            svg.contains("width=\"145.0\"") && svg.contains("width=\"290.0\""),
             "{svg}"
         );
+        let svg = bars("t", &[bar(2.0), bar(2.0), bar(100.0)]);
+        assert_eq!(
+            svg.matches("width=\"290.0\"").count(),
+            3,
+            "one of them cut: {svg}"
+        );
+        assert_eq!(svg.matches("class=\"cut\"").count(), 1, "{svg}");
         let line = Line {
             name: "a".to_owned(),
             class: "other",

@@ -71,9 +71,9 @@ fn push_legend(page: &mut String) {
         "<p><b>CPU time</b> of the server for each, in microseconds: what differs between \
          servers where the kernel's share of a small request hides it from the throughput. \
          <b>null</b> is a server that parses nothing and only does the system calls. \
-         <b>A second</b> is drawn only where it is proven that the server could not do more: it used {:.0} % of its core or \
-         more, the generator {:.0} % of its own at most, and against the null server the generator \
-         is {HEADROOM_MIN} times as fast.</p>",
+         <b>A second</b> is drawn only where it is proven that the server could not do more: it \
+         used {:.0} % of its core or more, the generator {:.0} % of its own at most, and against \
+         the null server the generator is {HEADROOM_MIN} times as fast.</p>",
         SERVER_BUSY_MIN * 100.0,
         GENERATOR_BUSY_MAX * 100.0
     );

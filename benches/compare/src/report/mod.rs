@@ -1,7 +1,8 @@
 //! What came of a comparison: every sample, and what may be said of them.
 //!
 //! - [`environment`]: the machine, and how it was measured;
-//! - [`table`]: for a terminal; [`html`], a page with [`chart`]s; and JSON, by serde.
+//! - [`table`]: for a terminal; [`html`], a page with [`chart`]s; [`markdown`], one for the
+//!   documentation; and JSON, by serde.
 
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ pub use environment::Environment;
 pub mod chart;
 pub mod environment;
 pub mod html;
+pub mod markdown;
 pub mod table;
 
 /// A server at its limit uses so much of its core.
@@ -260,7 +262,7 @@ impl Report {
     /// # Errors
     /// None that are known: all of it is plain data.
     pub fn json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)?)
+        Ok(serde_json::to_string(self)?)
     }
 
     /// The servers that figures are compared with.

@@ -1,5 +1,6 @@
 //! actix-web with one worker.
 
+use actix_web::error::PayloadError;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::StreamExt as _;
 use keirin_bench_peers::{HELLO, Page, arguments, body_16k, race};
@@ -38,10 +39,10 @@ async fn main() -> std::io::Result<()> {
         .await
 }
 
-async fn upload(mut body: web::Payload) -> HttpResponse {
+async fn upload(mut body: web::Payload) -> Result<HttpResponse, PayloadError> {
     let mut received = 0;
-    while let Some(Ok(chunk)) = body.next().await {
-        received += chunk.len();
+    while let Some(chunk) = body.next().await {
+        received += chunk?.len();
     }
-    HttpResponse::Ok().body(received.to_string())
+    Ok(HttpResponse::Ok().body(received.to_string()))
 }

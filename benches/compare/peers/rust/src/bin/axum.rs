@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
@@ -30,11 +31,11 @@ async fn summary(Json(page): Json<Page>) -> Json<Summary> {
     Json(page.summary())
 }
 
-async fn upload(body: Body) -> String {
+async fn upload(body: Body) -> Result<String, StatusCode> {
     let mut chunks = body.into_data_stream();
     let mut received = 0;
-    while let Some(Ok(chunk)) = chunks.next().await {
-        received += chunk.len();
+    while let Some(chunk) = chunks.next().await {
+        received += chunk.map_err(|_| StatusCode::BAD_REQUEST)?.len();
     }
-    received.to_string()
+    Ok(received.to_string())
 }

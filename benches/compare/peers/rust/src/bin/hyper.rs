@@ -57,8 +57,11 @@ async fn answer(request: Request<Incoming>, body: Bytes) -> Answer {
         "/upload" => {
             let mut chunks = request.into_body();
             let mut received = 0;
-            while let Some(Ok(frame)) = chunks.frame().await {
-                received += frame.data_ref().map_or(0, Bytes::len);
+            while let Some(frame) = chunks.frame().await {
+                match frame {
+                    Ok(frame) => received += frame.data_ref().map_or(0, Bytes::len),
+                    Err(_) => return refused(StatusCode::BAD_REQUEST),
+                }
             }
             Response::new(Full::new(Bytes::from(received.to_string())))
         }

@@ -3,6 +3,7 @@
 use futures_util::StreamExt as _;
 use keirin_bench_peers::{HELLO, Page, arguments, body_16k, race};
 use ntex::util::Bytes;
+use ntex::web::error::PayloadError;
 use ntex::web::{self, App, HttpResponse, HttpServer, types};
 
 #[ntex::main]
@@ -39,10 +40,10 @@ async fn main() -> std::io::Result<()> {
         .await
 }
 
-async fn upload(mut body: types::Payload) -> HttpResponse {
+async fn upload(mut body: types::Payload) -> Result<HttpResponse, PayloadError> {
     let mut received = 0;
-    while let Some(Ok(chunk)) = body.next().await {
-        received += chunk.len();
+    while let Some(chunk) = body.next().await {
+        received += chunk?.len();
     }
-    HttpResponse::Ok().body(received.to_string())
+    Ok(HttpResponse::Ok().body(received.to_string()))
 }
