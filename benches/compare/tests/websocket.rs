@@ -389,6 +389,40 @@ fn wrong_deliveries_are_noticed() {
 }
 
 #[test]
+fn a_room_and_slow_readers_are_served_without_errors() {
+    let outcome = run("room5", 1, Mode::Publish, Fault::None);
+    assert_eq!(outcome.errors, Errors::default());
+    assert_eq!((outcome.connections, outcome.operations % 20), (5, 0));
+    let outcome = run("slow5", 4, Mode::Publish, Fault::None);
+    assert_eq!(outcome.errors, Errors::default());
+    assert_eq!((outcome.connections, outcome.operations % 20), (7, 0));
+}
+
+#[test]
+fn wrong_deliveries_in_a_room_and_beside_slow_readers_are_noticed() {
+    let faults: &[(Fault, Count)] = &[
+        (Fault::Byte, |e| e.bad_body),
+        (Fault::Opcode, |e| e.bad_opcode),
+        (Fault::Length, |e| e.bad_length),
+        (Fault::Twice, |e| e.bad_order),
+        (Fault::Missing, |e| e.unanswered),
+        (Fault::Close, |e| e.unexpected_close + e.unanswered),
+        (Fault::Masked, |e| e.bad_length),
+        (Fault::ToItself, |e| e.bad_order),
+    ];
+    for &(fault, count) in faults {
+        let errors = run_wrong("room5", 1, Mode::Publish, fault);
+        assert!(count(&errors) > 0, "{fault:?}: {errors}");
+    }
+    let faults: &[(Fault, Count)] = &[
+        (Fault::Byte, |e| e.bad_body),
+        (Fault::Length, |e| e.bad_length),
+        (Fault::Missing, |e| e.bad_order),
+    ];
+    check("slow5", Mode::Publish, faults);
+}
+
+#[test]
 fn handshakes_are_counted_and_checked() {
     let outcome = run("handshake", 1, Mode::Echo, Fault::None);
     assert_eq!(outcome.errors, Errors::default());

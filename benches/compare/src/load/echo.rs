@@ -455,3 +455,57 @@ impl Inflater {
         whole && matches!(status, Ok(Status::Ok)) && self.inflated == expected
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client of one message says to a reply.
+    fn errors_of(messages: &Messages, first: u8, payload: &[u8]) -> Errors {
+        let agreed = Agreed {
+            context_takeover: false,
+        };
+        let mut client = messages.client(0, 1, Content::Sampled, agreed);
+        client.begin_batch();
+        let mut reply = Vec::new();
+        frame::push_header(&mut reply, first, payload.len());
+        reply.extend_from_slice(payload);
+        let mut errors = Errors::default();
+        for byte in reply.chunks(1) {
+            client.feed(byte, &mut errors).unwrap();
+        }
+        assert_eq!(client.pending(), 0);
+        errors
+    }
+
+    #[test]
+    fn replies_in_brotli_are_read() {
+        let messages = Messages::new(Kind::Brotli, 4096, 1, Offer::Brotli);
+        let binary = Kind::Brotli.first_byte();
+        let right = brotli(&messages.payloads[0]);
+        assert!(right.len() < 2000, "{}", right.len());
+        assert_eq!(errors_of(&messages, binary, &right), Errors::default());
+        let other = brotli(&messages.payloads[1]);
+        assert_eq!(errors_of(&messages, binary, &other).bad_body, 1);
+        let [mut tagged, mut cut, mut spoilt] = [(); 3].map(|()| right.clone());
+        tagged[0] = 2;
+        cut.pop();
+        spoilt[right.len() / 2] ^= 1;
+        for wrong in [tagged, cut, spoilt] {
+            assert_eq!(errors_of(&messages, binary, &wrong).bad_body, 1);
+        }
+        let text = errors_of(&messages, frame::FIN | frame::TEXT, &right);
+        assert_eq!(text.bad_opcode, 1);
+    }
+
+    #[test]
+    fn events_of_socket_io_are_text_around_the_message() {
+        let messages = Messages::new(Kind::Text, 20, 1, Offer::SocketIo);
+        let event = &messages.payloads[0];
+        assert!(event.starts_with(b"42[\"m\",\"") && event.ends_with(b"\"]"));
+        assert_eq!(event.len(), 20 + EVENT.concat().len());
+        let text = Kind::Text.first_byte();
+        assert_eq!(errors_of(&messages, text, event), Errors::default());
+        assert_eq!(errors_of(&messages, text, &event[1..]).bad_length, 1);
+    }
+}

@@ -210,9 +210,10 @@ mod tests {
     fn our_own_memory_grows_with_what_we_touch() {
         let id = std::process::id();
         let before = anonymous_bytes(id).unwrap();
-        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let held = std::hint::black_box(vec![1_u8; 256 << 20]);
         let with = anonymous_bytes(id).unwrap();
-        assert!(with - before >= 60 << 20, "{before} {with}");
+        // Other tests take and give back some at the same time.
+        assert!(with >= before + (128 << 20), "{before} {with}");
         drop(held);
     }
 
