@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sha1::{Digest, Sha1};
 
@@ -320,6 +321,9 @@ pub fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
     let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
     let kind = (SocketType::STREAM, SocketFlags::CLOEXEC);
     let socket = rustix::net::socket_with(AddressFamily::INET, kind.0, kind.1, None)?;
+    // A port that was asked for is taken for a minute after its connection has ended, unless that
+    // is reset; and so many of them would leave none for the next server's clients.
+    set_socket_linger(&socket, Some(Duration::ZERO))?;
     rustix::net::bind(&socket, &source)?;
     rustix::net::connect(&socket, &address)?;
     Ok(TcpStream::from(socket))
