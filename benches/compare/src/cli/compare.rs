@@ -20,7 +20,7 @@ use crate::scenarios::{Row, rows_of};
 
 /// What is measured unless it is said: a choice that all servers get through within half an hour.
 const SCENARIOS: &str = "hello,headers20,json,post,body16k,upload64k,connect,\
-    ws20,ws126,ws1k,ws16k,ws64k,ws1m,ws20-text,ws1k-text,ws64k-text,deflate1k,deflate45k,brotli45k,\
+    ws20,ws1k,ws16k,ws64k,ws1m,ws20-text,ws1k-text,ws16k-text,deflate1k,deflate45k,brotli45k,\
     publish100,publish1000,publish10000,slow100,room16,handshake,idle15000,idle15000-deflate";
 /// The same at fixed rates.
 const LATENCY: &str = "hello,ws20";

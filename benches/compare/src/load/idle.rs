@@ -168,11 +168,11 @@ fn anonymous_bytes(id: u32) -> Result<u64> {
     Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
 }
 
-/// What the kernel has for sockets, of all processes: memory that it cannot give back, and buffers.
+/// What the kernel has for sockets, of all processes: objects of all kinds, and buffers.
 /// 0 where it does not tell.
 fn kernel_bytes() -> u64 {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let slabs = parse_kilobytes(&memory, "SUnreclaim:").unwrap_or(0);
+    let slabs = parse_kilobytes(&memory, "Slab:").unwrap_or(0);
     let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
     let page_bytes = rustix::param::page_size() as u64;
     slabs + parse_pages(&sockets).unwrap_or(0) * page_bytes

@@ -98,7 +98,7 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
 
 const PLOT: (f64, f64) = (420.0, 260.0);
 const MARGIN: (f64, f64) = (90.0, 34.0);
-const LEGEND_WIDTH: f64 = 220.0;
+const LEGEND_WIDTH: f64 = 190.0;
 /// Marks that are closer would run into each other.
 const MARK_WIDTH: f64 = 56.0;
 

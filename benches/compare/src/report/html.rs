@@ -11,6 +11,7 @@ use super::{
 use crate::load::idle::Memory;
 use crate::peers::catalogue::NULL;
 use crate::run::measure::{LatencySample, Sample};
+use crate::statistics::Spread;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -287,7 +288,10 @@ fn push_latency_row(page: &mut String, result: &LatencyResult) {
                 us(|s| s.p99_us),
                 us(|s| s.p999_us),
                 us(|s| s.max_us),
-                median(series.spread(|s| s.cpu_us), 2),
+                median(
+                    Spread::of(series.samples.iter().filter_map(|s| s.cpu_us)),
+                    2,
+                ),
                 latency_notes(series).join("; "),
             ]
         })

@@ -251,7 +251,10 @@ fn latency_lines(result: &LatencyResult) -> Vec<Vec<String>> {
                 us(|s| s.p99_us),
                 us(|s| s.p999_us),
                 us(|s| s.max_us),
-                median(series.spread(|s| s.cpu_us), 2),
+                median(
+                    Spread::of(series.samples.iter().filter_map(|s| s.cpu_us)),
+                    2,
+                ),
                 latency_notes(series).join("; "),
             ]
         });

@@ -92,8 +92,8 @@ pub struct LatencySample {
     pub unfinished: u64,
     /// What was wrong.
     pub errors: Errors,
-    /// CPU microseconds of the server for each request.
-    pub cpu_us: f64,
+    /// CPU microseconds of the server for each request; not known if it answered less than half.
+    pub cpu_us: Option<f64>,
     /// The server's CPU time as a share of the window.
     pub server_busy: f64,
 }
@@ -343,7 +343,7 @@ pub fn latency(
     let load = load_of(options, row, contestant, cores, &server);
     let mut used = Used::default();
     let seen = load::run_open(&load, Pace { per_s }, |edge| used.note(edge, &server))?;
-    let done = (seen.due - seen.unfinished).max(1) as f64;
+    let done = Some(seen.due - seen.unfinished).filter(|&done| done > seen.due / 2);
     let us = |histogram: &Histogram<u64>, quantile| {
         histogram.value_at_quantile(quantile) as f64 / 1000.0
     };
@@ -357,7 +357,7 @@ pub fn latency(
         due: seen.due,
         unfinished: seen.unfinished,
         errors: seen.errors,
-        cpu_us: used.cpu.total.as_secs_f64() * 1e6 / done,
+        cpu_us: done.map(|done| used.cpu.total.as_secs_f64() * 1e6 / done as f64),
         server_busy: used.cpu.total.as_secs_f64() / seen.wall.as_secs_f64(),
     })
 }

@@ -108,7 +108,7 @@ impl Options {
     pub fn planned(&self) -> Duration {
         let mut planned = Duration::ZERO;
         for &row in &self.rows {
-            planned += self.planned_round(row) * u32::try_from(self.runs).unwrap_or(u32::MAX);
+            planned += self.planned_round(row) * self.runs_of(row) as u32;
         }
         for &row in &self.latency {
             planned += self.planned_round(row) * (self.latency_runs() * SHARES.len()) as u32;
@@ -118,6 +118,14 @@ impl Options {
             planned += servers * (time + self.planned_run(row, false) + OVERHEAD);
         }
         planned
+    }
+
+    /// Memory of idle connections hardly differs between runs, which take long.
+    fn runs_of(&self, row: Row) -> usize {
+        match row.task {
+            Task::WebSocket(Scenario::Idle { .. }) => self.runs.min(2),
+            _ => self.runs,
+        }
     }
 
     /// Latency needs fewer runs than capacity: each sees thousands of requests.
@@ -244,7 +252,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn measure_row(&mut self, row: Row) {
-        let (options, runs) = (self.options, self.options.runs);
+        let (options, runs) = (self.options, self.options.runs_of(row));
         if let Task::WebSocket(Scenario::Idle { .. }) = row.task {
             let servers: Vec<Series<Memory>> = self.in_turn(row, runs, "", |contestant, cores| {
                 measure::memory(options, row, contestant, cores)
