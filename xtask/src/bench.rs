@@ -6,7 +6,12 @@ use crate::shell::{self, Result, cargo, command};
 /// alone, unless they name peers. With `--c` in front of them, keirin through its C interface is
 /// measured too.
 pub(crate) fn run(arguments: &[&str]) -> Result {
-    shell::run(&mut cargo(&["build", "--release", "--package", "keirin-bench"]))?;
+    shell::run(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "keirin-bench",
+    ]))?;
     let harness = shell::target_folder()?.join("release/keirin-bench");
     let mut compare = command(&harness.to_string_lossy(), &["compare"]);
     compare.args(with_peers(arguments));
