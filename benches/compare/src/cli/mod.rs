@@ -30,7 +30,7 @@ keirin-bench compare [OPTIONS]
       --scenarios A,B      only these
       --latency A,B        also at fixed rates; without --scenarios hello and ws20, `none` for none
       --soak SECONDS       also watch memory for so long, at 70 % of what each can do
-      --minutes M          choose the window so that all takes so long: 20 unless --seconds is given
+      --minutes M          choose the window so that all takes so long: 22 unless --seconds is given
       --seconds S          the measured window of each run; a third of it is added to warm up
       --runs N             runs per server and row, 5 unless given
       --connections N      connections of the generator, 64 unless given

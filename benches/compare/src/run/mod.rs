@@ -36,7 +36,7 @@ const OVERHEAD: Duration = Duration::from_millis(120);
 /// The same for each thousand connections.
 const OVERHEAD_OF_1000: Duration = Duration::from_millis(180);
 /// Warm-up of servers that are compiled while they run, at least.
-const WARM_UP_MIN: Duration = Duration::from_millis(400);
+const WARM_UP_MIN: Duration = Duration::from_millis(300);
 
 /// What to compare, and how long.
 #[derive(Clone, Debug)]
