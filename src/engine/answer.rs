@@ -7,7 +7,9 @@ use super::state::{Callback, Grave, Notice, State};
 use crate::error::Misuse;
 use crate::observe::Level;
 use crate::proto::ProtocolError;
-use crate::proto::http1::{encode, is_field_value};
+use crate::proto::http1::encode;
+#[cfg(feature = "binding")]
+use crate::proto::http1::is_field_value;
 use crate::util::slab::Id;
 
 /// What became of written bytes.
@@ -307,6 +309,7 @@ impl<U> State<U> {
     }
 
     /// No request after this one.
+    #[cfg(feature = "binding")]
     pub(crate) fn close_after(&mut self, id: ResponseId) -> Result<(), Misuse> {
         let exchange = &mut self.answering(id)?.exchange;
         exchange.keep_alive = false;
