@@ -1,6 +1,6 @@
 'use strict';
 
-const { inspect } = require('node:util');
+const { inspect, types } = require('node:util');
 
 const core = require('./core.js');
 const { native, registers, recognized, text, checkCallback, checkCount } = core;
@@ -8,7 +8,7 @@ const { HttpRequest, release, isYielded } = require('./request.js');
 const { cached } = require('./cache.js');
 const responses = require('./response.js');
 const sockets = require('./websocket.js');
-const { appOptions, webSocketOptions } = require('./options.js');
+const { appOptions, OPTIONS, webSocketOptions } = require('./options.js');
 
 /** Events of a kind of WebSocket of which the binary has to tell. */
 const HEARS = { message: 1, dropped: 2, drain: 4, ping: 8, pong: 16, subscription: 32 };
@@ -32,8 +32,7 @@ const encoder = new TextEncoder();
 
 /** What an app keeps for itself, apart from what programs see. */
 class Owner {
-  constructor(app, options) {
-    this.app = app;
+  constructor(options) {
     this.isStrict = Boolean(options.strict);
     this.handlers = [];
     this.kinds = [];
@@ -47,6 +46,9 @@ class Owner {
     this.onLog = undefined;
     this.stopped = [];
     this.isStopped = false;
+    this.isShared = false;
+    this.isClosed = false;
+    this.counts = {};
     const number = native.appNew(events(this), appOptions(options));
     if (typeof number === 'string') throw new RangeError(number);
     if (number === undefined) throw new Error('App construction failed');
@@ -55,6 +57,14 @@ class Owner {
 
   select() {
     registers[core.APP] = this.number;
+  }
+
+  /** Gives everything back. What was counted stays. */
+  release() {
+    this.select();
+    this.counts = native.appCounts();
+    this.isStopped = true;
+    native.appFree(this.number);
   }
 
   /** Nothing listens any more. */
@@ -75,10 +85,15 @@ class Owner {
     return typeof context === 'object' && context !== null ? this.offers.get(context) : undefined;
   }
 
-  /** A connection became a WebSocket, of which its open handler will hear. */
-  opened(low, high, userData) {
+  /** The WebSocket that a connection is to become. */
+  socketOf(low, high, userData) {
     const ws = new sockets.WebSocket(this, low, high);
-    if (userData !== null && typeof userData === 'object') Object.assign(ws, userData);
+    if (userData !== null && typeof userData === 'object') sockets.adorn(ws, userData);
+    return ws;
+  }
+
+  /** It became one, of which its open handler will hear. */
+  opened(low, ws) {
     this.sockets[low & core.INDEX_MASK] = ws;
     return ws;
   }
@@ -119,9 +134,9 @@ class Owner {
     if (this.onError === undefined) return;
     try {
       const result = this.onError(error, subject, req);
-      if (core.isThenable(result)) {
-        result.then(undefined, (again) => this.log('error', `onError has rejected: ${explain(again)}`));
-      }
+      core.whenSettled(result, undefined, (again) =>
+        this.log('error', `onError has rejected: ${explain(again)}`),
+      );
     } catch (again) {
       this.log('error', `onError has thrown: ${explain(again)}`);
     }
@@ -131,7 +146,7 @@ class Owner {
 /** What was thrown, which may be anything. */
 function explain(error) {
   try {
-    return error instanceof Error ? (error.stack ?? error.message) : inspect(error);
+    return error instanceof Error ? `${error.stack ?? error.message}` : inspect(error);
   } catch {
     return 'something that cannot be printed';
   }
@@ -158,26 +173,23 @@ function handle(owner, run) {
     registers[core.REQUEST],
     req,
   );
-  let result;
   try {
-    result = run(res, req);
+    const result = run(res, req);
+    if (core.isThenable(result)) {
+      release(req, true);
+      if (responses.isLive(res)) responses.keep(res);
+      const fail = (error) => responses.fail(res, error);
+      core.whenSettled(result, () => settle(owner, res, req), fail);
+      return;
+    }
   } catch (error) {
     responses.fail(res, error);
     release(req, false);
     return;
   }
-  if (core.isThenable(result)) {
-    release(req, true);
-    if (responses.isLive(res)) responses.keep(res);
-    result.then(
-      () => settle(owner, res, req),
-      (error) => responses.fail(res, error),
-    );
-    return;
-  }
   if (responses.isLive(res)) {
-    if (isYielded(req)) responses.pass(res);
-    else if (!responses.isKept(res)) leave(owner, res, req);
+    if (isYielded(req) && !responses.isKept(res)) responses.pass(res);
+    else if (isYielded(req) || !responses.isKept(res)) leave(owner, res, req);
   }
   release(req, false);
 }
@@ -219,7 +231,8 @@ function events(owner) {
     },
     open() {
       const { behavior } = owner.kinds[registers[core.FIRST]];
-      const ws = owner.socket() ?? owner.opened(registers[core.LOW], registers[core.HIGH]);
+      const [low, high] = [registers[core.LOW], registers[core.HIGH]];
+      const ws = owner.socket() ?? owner.opened(low, owner.socketOf(low, high));
       sockets.setKind(ws, behavior);
       if (behavior.open !== undefined) sockets.guard(ws, behavior.open);
     },
@@ -277,9 +290,8 @@ function events(owner) {
       owner.log(LEVELS[registers[core.FIRST]], message, peer);
     },
     stopped() {
-      owner.isStopped = true;
+      owner.release();
       for (const resolve of owner.stopped) resolve();
-      native.appFree(owner.number);
     },
   };
 }
@@ -309,9 +321,19 @@ const METHODS = {
 
 const owners = new WeakMap();
 
+/** An app that the program has lost, and that nobody can reach, is given up. */
+const collected = new FinalizationRegistry((owner) => {
+  if (!owner.isStopped && !owner.isShared && owner.listeners.size === 0) {
+    owner.select();
+    if (native.appCounts().connectionsOpen === 0) owner.release();
+  }
+});
+
 class TemplatedApp {
   constructor(options) {
-    owners.set(this, new Owner(this, options));
+    const owner = new Owner(options);
+    owners.set(this, owner);
+    collected.register(this, owner);
   }
 
   ws(pattern, behavior) {
@@ -320,14 +342,18 @@ class TemplatedApp {
     if (typeof behavior !== 'object' || behavior === null) {
       throw new TypeError('behavior has to be an object');
     }
-    // A copy: what the program changes afterwards was never checked.
-    const own = { ...behavior };
+    // A copy: what the program changes afterwards was never checked. It may be of a class.
+    const own = {};
     let wanted = 0;
+    for (const name of OPTIONS) own[name] = behavior[name];
     for (const name of ['upgrade', 'open', 'close', ...Object.keys(HEARS)]) {
-      if (own[name] === undefined || own[name] === null) own[name] = undefined;
-      else checkCallback(own[name]);
-      if (own[name] !== undefined) wanted |= HEARS[name] ?? 0;
+      own[name] = behavior[name] ?? undefined;
+      if (own[name] !== undefined) {
+        checkCallback(own[name]);
+        wanted |= HEARS[name] ?? 0;
+      }
     }
+    if (owner.isStopped) return this;
     const number = owner.kinds.length;
     const kind = { number, behavior: own };
     owner.select();
@@ -385,9 +411,13 @@ class TemplatedApp {
 
   close() {
     const owner = owners.get(this);
+    if (owner.isClosed || owner.isStopped) return this;
+    owner.isClosed = true;
+    owner.forgetListeners();
     owner.select();
     native.appClose();
-    owner.forgetListeners();
+    // What it has is given back once everybody has been told.
+    native.appStop(0);
     return this;
   }
 
@@ -407,7 +437,9 @@ class TemplatedApp {
   }
 
   counters() {
-    owners.get(this).select();
+    const owner = owners.get(this);
+    if (owner.isStopped) return owner.counts;
+    owner.select();
     return native.appCounts();
   }
 
@@ -438,7 +470,9 @@ class TemplatedApp {
   }
 
   getDescriptor() {
-    owners.get(this).select();
+    const owner = owners.get(this);
+    owner.isShared = true;
+    owner.select();
     return native.appDescriptor();
   }
 
@@ -451,8 +485,9 @@ class TemplatedApp {
   }
 
   adoptSocket(fd) {
+    const descriptor = Number(fd);
     owners.get(this).select();
-    native.appAdopt(Number(fd));
+    native.appAdopt(descriptor);
     if (registers[core.STATUS] < 0) throw new Error(`${fd} is no connected socket`);
     return this;
   }
@@ -492,18 +527,20 @@ for (const [name, method] of Object.entries(METHODS)) {
 
 /** Adds or removes an app that is handed connections. */
 function child(app, call, descriptor) {
+  const number = Number(descriptor);
   owners.get(app).select();
-  call(Number(descriptor));
+  call(number);
   if (registers[core.STATUS] < 0) throw new TypeError('this is no descriptor of an app');
   return app;
 }
 
 function route(owner, method, pattern, handler) {
   const path = slashed(pattern);
+  if (owner.isStopped) return;
   if (handler === null) {
     owner.select();
     native.appRemoveRoute(method, path);
-  } else if (handler instanceof ArrayBuffer) {
+  } else if (types.isArrayBuffer(handler)) {
     owner.select();
     native.appDeclarative(method, path, handler);
   } else {

@@ -1,5 +1,6 @@
 'use strict';
 
+const { isLive } = require('./response.js');
 const { byteLength, checkCallback, isThenable, recognized } = require('./core.js');
 
 /** Entries that are kept; the one that was used least recently goes first. */
@@ -34,8 +35,8 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
         entry.body = body;
         entry.madeMs = now();
       }
-      const waiting = entry.waiting.splice(0);
-      for (const res of waiting) {
+      // Who has left needs no answer.
+      for (const res of entry.waiting.splice(0).filter(isLive)) {
         if (body === undefined) res.writeStatus('500 Internal Server Error').end();
         else res.end(body);
       }
@@ -44,12 +45,18 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
       settle(undefined);
       failed(error, req);
     };
+    const leave = () => {
+      if (entry.isMade && !res.isAwaited) fail(new Error('nobody has answered'));
+    };
+    const res = new CachedHttpResponse(settle);
     try {
-      const result = handler(new CachedHttpResponse(settle), req);
-      if (isThenable(result)) result.then(undefined, fail);
+      const result = handler(res, req);
+      if (isThenable(result)) return Promise.resolve(result).then(leave, fail);
+      leave();
     } catch (error) {
       fail(error);
     }
+    return undefined;
   }
 
   return (res, req) => {
@@ -58,13 +65,13 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
     const age = entry.body === undefined ? Infinity : now() - entry.madeMs;
     if (age <= upperMs) {
       res.end(entry.body);
-      if (age <= lowerMs) return;
+      if (age <= lowerMs) return undefined;
     } else {
       // Whoever leaves meanwhile is answered in vain, which is nothing.
       res.onAborted(() => {});
       entry.waiting.push(res);
     }
-    if (!entry.isMade) make(entry, req);
+    return entry.isMade ? undefined : make(entry, req);
   };
 }
 
@@ -79,6 +86,8 @@ class Entry {
 class CachedHttpResponse {
   #pieces = [];
   #settle;
+  /** Whether somebody will answer later. */
+  isAwaited = false;
 
   constructor(settle) {
     this.#settle = settle;
@@ -97,6 +106,7 @@ class CachedHttpResponse {
   }
 
   onAborted() {
+    this.isAwaited = true;
     return this;
   }
 

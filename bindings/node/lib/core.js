@@ -3,6 +3,8 @@
 // What every part of the JavaScript layer shares: the binary, the registers through which integers
 // travel to it and from it, and what counts as text or data.
 
+const { types } = require('node:util');
+
 const native = require('./native.js');
 
 /**
@@ -28,8 +30,10 @@ const STALE = -1;
 const ALREADY_BEGUN = -3;
 const REFUSED_HEADER = -4;
 const REFUSED_STATUS = -5;
+const REFUSED_LENGTH = -6;
 const REFUSED_CLOSE_CODE = -10;
 const NOT_UTF8 = -11;
+const REFUSED_OTHER = -12;
 
 const DATA_TEXT = 'Text and data can only be passed by String, ArrayBuffer or ArrayBufferView.';
 
@@ -38,16 +42,20 @@ function recognized(value) {
   if (typeof value === 'string') return value;
   if (value === undefined) return '';
   if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
     // Other threads may write to shared memory while it is read.
-    return isShared(value.buffer) ? copy(value.buffer, value.byteOffset, value.byteLength) : value;
+    if (isShared(buffer)) return copy(buffer, byteOffset, byteLength);
+    // The binary knows of bytes; what else there is comes and goes with versions.
+    return types.isUint8Array(value) ? value : new Uint8Array(buffer, byteOffset, byteLength);
   }
-  if (value instanceof ArrayBuffer) return value;
+  if (value instanceof ArrayBuffer || types.isArrayBuffer(value)) return value;
   if (isShared(value)) return copy(value, 0, value.byteLength);
   throw new Error(DATA_TEXT);
 }
 
+// Values of other contexts (`node:vm`) have classes of their own, so these are no `instanceof`.
 function isShared(buffer) {
-  return typeof SharedArrayBuffer === 'function' && buffer instanceof SharedArrayBuffer;
+  return types.isSharedArrayBuffer(buffer);
 }
 
 function copy(buffer, offset, length) {
@@ -63,6 +71,7 @@ function text(value) {
     : Buffer.from(data).toString();
 }
 
+/** The byte length of what `recognized` gives. */
 function byteLength(data) {
   return typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
 }
@@ -77,8 +86,14 @@ function checkCount(count, least) {
   }
 }
 
+/** Whether a handler goes on after it has returned. */
 function isThenable(value) {
   return value !== null && typeof value === 'object' && typeof value.then === 'function';
+}
+
+/** Waits for what a handler has returned, if it is a promise or the like, whatever that does. */
+function whenSettled(value, resolved, rejected) {
+  if (isThenable(value)) Promise.resolve(value).then(resolved, rejected);
 }
 
 const encoder = new TextEncoder();
@@ -111,7 +126,9 @@ module.exports = {
   ALREADY_BEGUN,
   REFUSED_HEADER,
   REFUSED_STATUS,
+  REFUSED_LENGTH,
   REFUSED_CLOSE_CODE,
+  REFUSED_OTHER,
   NOT_UTF8,
   recognized,
   text,
@@ -119,5 +136,6 @@ module.exports = {
   checkCallback,
   checkCount,
   isThenable,
+  whenSettled,
   addressText,
 };

@@ -114,4 +114,15 @@ function flag(name, value) {
   return value;
 }
 
-module.exports = { appOptions, webSocketOptions };
+/** The options of a kind of WebSocket, by name. */
+const OPTIONS = [
+  'maxPayloadLength',
+  'idleTimeout',
+  'maxLifetime',
+  'maxBackpressure',
+  'closeOnBackpressureLimit',
+  'sendPingsAutomatically',
+  'compression',
+];
+
+module.exports = { appOptions, OPTIONS, webSocketOptions };

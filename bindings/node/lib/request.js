@@ -157,4 +157,9 @@ function release(req, keeps) {
   req[live] = false;
 }
 
-module.exports = { HttpRequest, release, isYielded: (req) => req[yielded] };
+module.exports = {
+  HttpRequest,
+  release,
+  isYielded: (req) => req[yielded],
+  isReadable: (req) => req[live] || req[head] !== undefined,
+};

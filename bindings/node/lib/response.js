@@ -2,6 +2,7 @@
 
 const core = require('./core.js');
 const { native, registers, recognized, text, checkCallback } = core;
+const { isReadable } = require('./request.js');
 
 const DEAD =
   'uWS.HttpResponse must not be accessed after uWS.HttpResponse.onAborted callback, or after a ' +
@@ -25,12 +26,16 @@ const ENDED = 1;
 /** Its peer has left. */
 const ABORTED = 2;
 
+const STREAMING = 'pieces';
+const COLLECTING = 'whole';
+
 /** What only answers that are given later have. */
 class Later {
   constructor() {
     this.hasStatus = false;
     this.isBlocked = false;
-    this.isReading = false;
+    /** How the body is read, once it is. */
+    this.reading = undefined;
     this.aborted = [];
     this.writable = undefined;
     this.data = undefined;
@@ -121,9 +126,16 @@ class HttpResponse {
   tryEnd(fullBodyOrChunk, totalSize) {
     if (this[state] !== LIVE) return dead(this, [true, true]);
     const data = recognized(fullBodyOrChunk);
+    const total = totalSize === undefined ? core.byteLength(data) : Number(totalSize);
+    if (!Number.isSafeInteger(total) || total < 0) {
+      throw new RangeError('totalSize has to be a number of bytes');
+    }
     select(this);
-    native.responseTryEnd(data, Number(totalSize) || core.byteLength(data));
+    native.responseTryEnd(data, total || core.byteLength(data));
     const status = registers[core.STATUS];
+    if (status === core.REFUSED_LENGTH) {
+      this[app].warn('tryEnd was given more than totalSize: the connection was cut');
+    }
     if (status === 1) return [true, false];
     if (status === 2) {
       block(this);
@@ -189,9 +201,10 @@ class HttpResponse {
     if (typeof maxSize !== 'number') throw new TypeError('maxSize has to be a number of bytes');
     if (!(maxSize >= 0)) throw new RangeError('maxSize has to be a number of bytes');
     const own = await_(this);
+    checkReading(own, COLLECTING);
     own.data = (body, _isLast, isTooLarge) => handler(isTooLarge ? null : body);
-    if (!own.isReading) {
-      own.isReading = true;
+    if (own.reading === undefined) {
+      own.reading = COLLECTING;
       select(this);
       native.responseCollect(maxSize);
     }
@@ -236,9 +249,14 @@ class HttpResponse {
     if (offer === undefined) throw new TypeError('res.upgrade() needs the context of its request');
     const protocol = text(secWebSocketProtocol).split(',')[0].trim();
     const extends_ = text(secWebSocketExtensions) !== '';
+    // Before anything is answered: what is copied may throw.
+    const ws = this[app].socketOf(this[low], this[high], userData);
     select(this);
     native.responseUpgrade(offer.kind, offer.handshake, protocol, extends_);
-    if (registers[core.STATUS] >= 0) this[app].opened(this[low], this[high], userData);
+    if (registers[core.STATUS] === core.REFUSED_OTHER) {
+      throw new TypeError('res.upgrade() needs the context of its own request');
+    }
+    if (registers[core.STATUS] >= 0) this[app].opened(this[low], ws);
     done(this);
   }
 
@@ -321,13 +339,21 @@ function await_(res) {
 function read(res, handler) {
   if (res[state] !== LIVE) return dead(res, res);
   const own = await_(res);
+  checkReading(own, STREAMING);
   own.data = handler;
-  if (!own.isReading) {
-    own.isReading = true;
+  if (own.reading === undefined) {
+    own.reading = STREAMING;
     select(res);
     native.responseStream();
   }
   return res;
+}
+
+/** A body is read in pieces or as a whole. */
+function checkReading(own, how) {
+  if (own.reading !== undefined && own.reading !== how) {
+    throw new Error('the body is being read already, with onData or with collectBody');
+  }
 }
 
 /** The peer reads slowly: whoever waits for that to pass is told. */
@@ -347,6 +373,7 @@ function isFraming(name) {
 
 /** The announced length of a request's body; `undefined` for chunks. */
 function lengthOf(req) {
+  if (!isReadable(req)) return undefined;
   const length = req.getHeader('content-length');
   if (length !== '') return Number(length);
   return req.getHeader('transfer-encoding') === '' ? 0 : undefined;
@@ -386,7 +413,7 @@ function dead(res, result) {
 function guard(res, handler, ...values) {
   try {
     const result = handler(...values);
-    if (core.isThenable(result)) result.then(undefined, (error) => fail(res, error));
+    core.whenSettled(result, undefined, (error) => fail(res, error));
   } catch (error) {
     fail(res, error);
   }

@@ -69,8 +69,9 @@ class WebSocket {
   end(code, shortMessage) {
     if (!this[isOpen]) return dead(this, undefined);
     const reason = recognized(shortMessage);
+    const number = code === undefined ? 0 : Number(code);
     select(this);
-    native.socketEnd(code === undefined ? 0 : Number(code), reason);
+    native.socketEnd(number, reason);
     if (registers[core.STATUS] === core.REFUSED_CLOSE_CODE) {
       throw new RangeError(`${code} is no close code that may be sent`);
     }
@@ -214,7 +215,7 @@ function dead(ws, result) {
 function guard(ws, handler, first, second, third) {
   try {
     const result = handler(ws, first, second, third);
-    if (core.isThenable(result)) result.then(undefined, (error) => fail(ws, error));
+    core.whenSettled(result, undefined, (error) => fail(ws, error));
   } catch (error) {
     fail(ws, error);
   }
@@ -222,7 +223,12 @@ function guard(ws, handler, first, second, third) {
 
 function fail(ws, error) {
   ws[app].failed(error, ws);
-  if (ws[isOpen]) ws.end(1011, '');
+  if (ws[isOpen]) {
+    // User data may stand where a method was.
+    select(ws);
+    native.socketEnd(1011, '');
+    ws[isOpen] = false;
+  }
 }
 
 module.exports = {
@@ -233,6 +239,19 @@ module.exports = {
   isNamed: (ws) => ws[low] === registers[core.LOW] && ws[high] === registers[core.HIGH],
   setKind(ws, behaviour) {
     ws[kind] = behaviour;
+  },
+  /** Copies user data onto a socket: defined, not assigned, so that no name is special. */
+  adorn(ws, userData) {
+    for (const name of Reflect.ownKeys(userData)) {
+      if (Object.prototype.propertyIsEnumerable.call(userData, name)) {
+        Object.defineProperty(ws, name, {
+          value: userData[name],
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      }
+    }
   },
   /** Nothing can be sent any more. */
   seal(ws) {

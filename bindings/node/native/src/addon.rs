@@ -170,6 +170,11 @@ impl Addon {
         Some(number as i32)
     }
 
+    /// Looks at every app.
+    pub(crate) fn each_app(&self, f: impl Fn(&Embedded)) {
+        self.apps.borrow().iter().flatten().for_each(|app| f(app));
+    }
+
     /// Forgets an app.
     pub(crate) fn remove(&self, number: usize) -> Option<Rc<Embedded>> {
         self.apps.borrow_mut().get_mut(number)?.take()

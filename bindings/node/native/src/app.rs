@@ -167,6 +167,9 @@ unsafe extern "C" fn listen(env: sys::napi_env, info: sys::napi_callback_info) -
     let call = unsafe { Call::<2>::new(env, info) };
     let address = call.text(0).unwrap_or_default();
     let shared = call.flag(1);
+    if let Some(app) = call.addon.app() {
+        app.touch_and_stay();
+    }
     let bound = call.with(|cx| {
         Ok(if shared {
             cx.listen_shared(&address)

@@ -2,7 +2,7 @@
 //! WebSocket on it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -111,12 +111,19 @@ unsafe extern "C" fn adopt(env: sys::napi_env, info: sys::napi_callback_info) ->
     if fd < 0 {
         return call.done(Err(status::OTHER));
     }
-    // SAFETY: the program gives it up, as the documentation asks.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let adopted = call.with(|cx| Ok(cx.adopt(socket)));
-    call.done(match adopted {
-        Ok(Ok(())) => Ok(0),
-        Ok(Err(_)) => Err(status::OTHER),
-        Err(code) => Err(code),
-    })
+    let Some(app) = call.addon.app() else {
+        return call.done(Err(status::STALE));
+    };
+    app.touch_and_stay();
+    call.done(call.with(|cx| {
+        // SAFETY: the program gives it up, as the documentation asks; what is refused is given back.
+        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(match cx.adopt(socket) {
+            Ok(()) => 0,
+            Err(error) => {
+                let _ = error.into_socket().into_raw_fd();
+                status::OTHER
+            }
+        })
+    }))
 }

@@ -128,10 +128,14 @@ impl Embedded {
     /// Something was called: the loop is settled before libuv waits.
     #[inline]
     pub(crate) fn touch(&self) {
-        if !self.touched.replace(true) {
-            // Whether there is anything to stay for is seen then.
-            self.keep_alive(true);
-        }
+        self.touched.set(true);
+    }
+
+    /// The same for what the process has to stay for until it is settled; whether for longer is
+    /// seen then.
+    pub(crate) fn touch_and_stay(&self) {
+        self.touch();
+        self.keep_alive(true);
     }
 
     /// JavaScript cannot be called any more.
@@ -178,6 +182,7 @@ impl Embedded {
     /// Begins a stop; JavaScript is told when it is complete.
     pub(crate) fn stop(&self, grace: Duration) {
         self.stopping.set(true);
+        self.touch_and_stay();
         let _ = self.with(|cx| cx.remote().stop(grace));
     }
 
@@ -218,13 +223,22 @@ impl Embedded {
 
     /// Has libuv wait for what comes next.
     fn wait_for(&self, event_loop: &EventLoop<Worker>) {
-        if let Some(timeout) = event_loop.next_timeout()
-            && let Some(handles) = &*self.handles.borrow()
-        {
-            let ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            handles.timer.start(ms, on_timer);
+        match event_loop.next_timeout() {
+            Some(Duration::ZERO) => come_back(event_loop),
+            Some(timeout) => {
+                if let Some(handles) = &*self.handles.borrow() {
+                    let ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                    handles.timer.start(ms, on_timer);
+                }
+            }
+            None => {}
         }
         self.keep_alive(event_loop.listeners() > 0 || event_loop.connections() > 0);
+    }
+
+    /// Has libuv come back without waiting.
+    fn soon(&self) {
+        let _ = self.guarded.exclusive(|event_loop| come_back(event_loop));
     }
 
     /// Whether the process goes on for this app's sake.
@@ -247,6 +261,13 @@ impl Embedded {
             self.events.tell_record(self, &record);
         }
     }
+}
+
+/// Has the loop's descriptor readable in libuv's next poll. A timer of no time would do so too, but
+/// libuv before 1.49 runs one that is started again by its own callback for ever.
+fn come_back(event_loop: &EventLoop<Worker>) {
+    // An inbox that is full makes it readable as well.
+    let _ = event_loop.remote().defer(|_| {});
 }
 
 unsafe extern "C" fn on_poll(handle: *mut uv::Handle, _status: c_int, _events: c_int) {
@@ -273,6 +294,13 @@ unsafe extern "C" fn on_prepare(handle: *mut uv::Handle) {
     if app.touched.get() {
         app.run(EventLoop::settle);
     }
+    // What was called meanwhile, for this app or for one whose turn in this phase is over, would
+    // wait for other news.
+    app.addon.each_app(|app| {
+        if app.touched.get() {
+            app.soon();
+        }
+    });
 }
 
 unsafe extern "C" fn on_closed(handle: *mut uv::Handle) {

@@ -302,7 +302,11 @@ impl Env {
                 offset,
             ) == ok
             {
-                length *= element_bytes(kind);
+                // What is not known of is no buffer: its elements may be of any size.
+                let Some(bytes) = element_bytes(kind) else {
+                    return None;
+                };
+                length *= bytes;
                 true
             } else {
                 sys::napi_get_dataview_info(env, value, size, into, none, offset) == ok
@@ -319,12 +323,13 @@ impl Env {
     }
 }
 
-fn element_bytes(kind: sys::napi_typedarray_type) -> usize {
+fn element_bytes(kind: sys::napi_typedarray_type) -> Option<usize> {
     use sys::TypedarrayType as Kind;
-    match kind {
+    Some(match kind {
         Kind::int8_array | Kind::uint8_array | Kind::uint8_clamped_array => 1,
         Kind::int16_array | Kind::uint16_array => 2,
         Kind::int32_array | Kind::uint32_array | Kind::float32_array => 4,
-        _ => 8,
-    }
+        Kind::float64_array | Kind::bigint64_array | Kind::biguint64_array => 8,
+        _ => return None,
+    })
 }
