@@ -678,6 +678,8 @@ impl Room<'_> {
         let made = self.at - self.start;
         if distance > made {
             match self.recall(distance - made, length) {
+                // What is repeated may end before the message begins.
+                Some(copied) if copied == length => return true,
                 Some(copied) => length -= copied,
                 None => return false,
             }
