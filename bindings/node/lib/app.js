@@ -47,7 +47,7 @@ class Owner {
     this.stopped = [];
     this.isStopped = false;
     this.isShared = false;
-    this.isClosed = false;
+    this.isStopping = false;
     this.counts = {};
     const number = native.appNew(events(this), appOptions(options));
     if (typeof number === 'string') throw new RangeError(number);
@@ -411,8 +411,8 @@ class TemplatedApp {
 
   close() {
     const owner = owners.get(this);
-    if (owner.isClosed || owner.isStopped) return this;
-    owner.isClosed = true;
+    if (owner.isStopped) return this;
+    owner.isStopping = true;
     owner.forgetListeners();
     owner.select();
     native.appClose();
@@ -428,6 +428,7 @@ class TemplatedApp {
       throw new RangeError('grace has to be a number of milliseconds');
     }
     if (owner.isStopped) return Promise.resolve();
+    owner.isStopping = true;
     owner.forgetListeners();
     return new Promise((resolve) => {
       owner.stopped.push(resolve);
@@ -568,6 +569,7 @@ function bracketed(host) {
 
 /** A token for the first address that can be had, else false. */
 function listenOn(owner, addresses, shared) {
+  if (owner.isStopping) return false;
   for (const address of addresses) {
     owner.select();
     const bound = native.appListen(address, shared);

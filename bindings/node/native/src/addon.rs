@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
@@ -30,6 +31,9 @@ pub(crate) mod register {
     pub(crate) const THIRD: usize = 7;
     pub(crate) const COUNT: usize = 8;
 }
+
+/// What is kept for strings; longer ones are given room by themselves.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Negative outcomes of a call; JavaScript has the same list.
 pub(crate) mod status {
@@ -73,14 +77,10 @@ pub(crate) struct Addon {
     apps: RefCell<Vec<Option<Rc<Embedded>>>>,
     /// For strings on their way in.
     scratch: Cell<Vec<u8>>,
-    /// Handles of libuv's that are being closed, once the environment is about to end.
-    ending: Cell<Option<Ending>>,
-}
-
-#[derive(Clone, Copy)]
-struct Ending {
-    hook: sys::napi_async_cleanup_hook_handle,
-    open: usize,
+    /// Handles that libuv has, or is closing.
+    handles: Cell<usize>,
+    /// The environment is about to end, and waits for them.
+    ending: Cell<Option<sys::napi_async_cleanup_hook_handle>>,
 }
 
 impl Addon {
@@ -96,6 +96,7 @@ impl Addon {
             registers: memory.as_ptr().cast_mut().cast(),
             apps: RefCell::default(),
             scratch: Cell::default(),
+            handles: Cell::new(0),
             ending: Cell::new(None),
         });
         env.set(exports, c"registers", registers);
@@ -180,14 +181,18 @@ impl Addon {
         self.apps.borrow_mut().get_mut(number)?.take()
     }
 
-    /// One of the handles of an app is closed; the last one ends the environment's end.
+    /// Libuv has so many handles more.
+    pub(crate) fn handles_opened(&self, count: usize) {
+        self.handles.update(|handles| handles + count);
+    }
+
+    /// One of them is closed; the last one ends the environment's end.
     pub(crate) fn handle_closed(self: &Rc<Self>) {
-        if let Some(mut ending) = self.ending.get() {
-            ending.open -= 1;
-            self.ending.set(Some(ending));
-            if ending.open == 0 {
-                self.ended(ending.hook);
-            }
+        self.handles.update(|handles| handles - 1);
+        if self.handles.get() == 0
+            && let Some(hook) = self.ending.take()
+        {
+            self.ended(hook);
         }
     }
 
@@ -210,10 +215,13 @@ unsafe extern "C" fn end(hook: sys::napi_async_cleanup_hook_handle, data: *mut c
     };
     crate::store::release_lock(Rc::as_ptr(&addon) as usize);
     let apps: Vec<Rc<Embedded>> = addon.apps.take().into_iter().flatten().collect();
-    let open = apps.iter().map(|app| app.shut()).sum();
-    addon.ending.set(Some(Ending { hook, open }));
-    if open == 0 {
+    for app in &apps {
+        app.shut();
+    }
+    if addon.handles.get() == 0 {
         addon.ended(hook);
+    } else {
+        addon.ending.set(Some(hook));
     }
 }
 
@@ -308,6 +316,9 @@ impl<const N: usize> Call<'_, N> {
                 f(bytes.unwrap_or_default(), false)
             }
         };
+        if scratch.capacity() > SCRATCH_BYTES_MAX {
+            scratch = Vec::new();
+        }
         self.addon.scratch.set(scratch);
         result
     }
@@ -344,6 +355,8 @@ impl Embedded {
         operation: impl FnOnce(&mut Cx<'_, Worker>) -> R,
     ) -> Result<R, Refusal> {
         self.touch();
-        self.guarded.with(Settle::Later, operation)
+        // A panic goes no further than here; the guard remembers it.
+        let carried_out = AssertUnwindSafe(|| self.guarded.with(Settle::Later, operation));
+        catch_unwind(carried_out).unwrap_or(Err(Refusal::Panicked))
     }
 }

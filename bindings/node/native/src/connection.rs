@@ -1,9 +1,11 @@
 //! Connections, whatever they carry: the registers name the same one for a response and a
 //! WebSocket on it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keirin::{ConnectionId, Remote};
@@ -60,28 +62,37 @@ unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) ->
 }
 
 /// The apps of the process that other threads may hand connections to, by descriptor.
-static DESCRIBED: Mutex<Vec<Remote<Worker>>> = Mutex::new(Vec::new());
+static DESCRIBED: Mutex<BTreeMap<u32, Remote<Worker>>> = Mutex::new(BTreeMap::new());
+/// 0 is none.
+static NEXT: AtomicU32 = AtomicU32::new(1);
 
-fn described() -> MutexGuard<'static, Vec<Remote<Worker>>> {
+fn described() -> MutexGuard<'static, BTreeMap<u32, Remote<Worker>>> {
     DESCRIBED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nobody can be handed to the app of a descriptor any more.
+pub(crate) fn forget(descriptor: u32) {
+    described().remove(&descriptor);
 }
 
 /// A number that names the app in every thread of the process.
 unsafe extern "C" fn descriptor(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
-    let Ok(remote) = call.with(|cx| Ok(cx.remote())) else {
+    let Some(app) = call.addon.app() else {
         return call.env.int(0);
     };
-    let mut described = described();
-    described.push(remote);
-    // 0 is none.
-    call.env.number(described.len() as f64)
+    if app.descriptor.get() == 0
+        && let Ok(remote) = call.with(|cx| Ok(cx.remote()))
+    {
+        app.descriptor.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        described().insert(app.descriptor.get(), remote);
+    }
+    call.env.number(f64::from(app.descriptor.get()))
 }
 
 fn remote_of(call: &Call<'_, 1>) -> Option<Remote<Worker>> {
-    let index = (call.number(0) as usize).checked_sub(1)?;
-    described().get(index).cloned()
+    described().get(&(call.number(0) as u32)).cloned()
 }
 
 /// Has connections that are accepted from now on handed to the app of a descriptor.
@@ -116,7 +127,8 @@ unsafe extern "C" fn adopt(env: sys::napi_env, info: sys::napi_callback_info) ->
     };
     app.touch_and_stay();
     call.done(call.with(|cx| {
-        // SAFETY: the program gives it up, as the documentation asks; what is refused is given back.
+        // SAFETY: the program gives it up, as the documentation asks; what is refused is given
+        // back.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(match cx.adopt(socket) {
             Ok(()) => 0,

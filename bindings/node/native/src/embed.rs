@@ -41,6 +41,8 @@ pub(crate) struct Embedded {
     /// Something was called since the loop was last settled.
     touched: Cell<bool>,
     halted: Cell<bool>,
+    /// What names it in other threads, or 0.
+    pub(crate) descriptor: Cell<u32>,
     /// A stop was asked for whose end JavaScript wants to hear of.
     stopping: Cell<bool>,
     changes: RefCell<Vec<Change>>,
@@ -94,6 +96,7 @@ impl Embedded {
             open_handles: Cell::new(HANDLES),
             touched: Cell::new(false),
             halted: Cell::new(false),
+            descriptor: Cell::new(0),
             stopping: Cell::new(false),
             changes: RefCell::default(),
             log: Arc::default(),
@@ -117,6 +120,7 @@ impl Embedded {
             return None;
         }
         app.handles.replace(handles);
+        app.addon.handles_opened(HANDLES);
         // A count for each handle, given up when it is closed.
         for _ in 0..HANDLES {
             std::mem::forget(Rc::clone(&app));
@@ -149,16 +153,15 @@ impl Embedded {
         self.halted.get()
     }
 
-    /// Gives what libuv has of it back, and drops all connections. How many handles there are to
-    /// wait for is returned.
-    pub(crate) fn shut(&self) -> usize {
+    /// Gives what libuv has of it back, and drops all connections.
+    pub(crate) fn shut(&self) {
         let Some(handles) = self.handles.take() else {
-            return 0;
+            return;
         };
+        crate::connection::forget(self.descriptor.get());
         handles.poll.close(on_closed);
         handles.timer.close(on_closed);
         handles.prepare.close(on_closed);
-        HANDLES
     }
 
     /// Changes routes: now, or when the callback that runs has returned.

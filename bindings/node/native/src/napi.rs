@@ -18,6 +18,9 @@ pub(crate) type NativeFunction =
 #[derive(Clone, Copy)]
 pub(crate) struct Env(pub(crate) sys::napi_env);
 
+/// From here on it pays not to clear what is written over at once.
+const UNCLEARED_BYTES_MIN: usize = 2048;
+
 /// A function of JavaScript's was not carried out: an exception is pending, or the environment is
 /// about to end.
 #[derive(Clone, Copy, Debug)]
@@ -61,12 +64,42 @@ impl Env {
     /// An ArrayBuffer with a copy of the bytes.
     pub(crate) fn array_buffer(self, bytes: &[u8]) -> Result<Value, Failed> {
         let mut data = ptr::null_mut();
-        let buffer = fill!(napi_create_arraybuffer, self.0, bytes.len(), &raw mut data)?;
+        let buffer = if bytes.len() < UNCLEARED_BYTES_MIN {
+            fill!(napi_create_arraybuffer, self.0, bytes.len(), &raw mut data)?
+        } else {
+            self.uncleared(bytes.len(), &mut data)?
+        };
         if !bytes.is_empty() {
             // SAFETY: Node has made room for as many bytes, which nobody else knows of yet.
             unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast::<u8>(), bytes.len()) };
         }
         Ok(buffer)
+    }
+
+    /// An ArrayBuffer whose memory is not cleared: the one behind a `Buffer`, which costs one more
+    /// object.
+    fn uncleared(self, length: usize, data: &mut *mut c_void) -> Result<Value, Failed> {
+        let view = fill!(napi_create_buffer, self.0, length, &raw mut *data)?;
+        let none = ptr::null_mut();
+        let (mut kind, mut elements) = (0, 0_usize);
+        let mut offset = usize::MAX;
+        let mut buffer = ptr::null_mut();
+        // SAFETY: as `Env` says, with a view that was made just now.
+        unsafe {
+            sys::napi_get_typedarray_info(
+                self.0,
+                view,
+                &raw mut kind,
+                &raw mut elements,
+                none,
+                &raw mut buffer,
+                &raw mut offset,
+            );
+        }
+        // Part of a larger one would be taken from others when it is detached.
+        (offset == 0 && elements == length)
+            .then_some(buffer)
+            .ok_or(Failed)
     }
 
     /// Takes its memory from an ArrayBuffer: its length is 0 from now on.
@@ -252,6 +285,7 @@ impl Env {
     pub(crate) fn string(self, value: Value, scratch: &mut Vec<u8>) -> Option<&str> {
         // What did not fit in is cut at a character, of four bytes at most.
         const SLACK: usize = 4;
+        scratch.clear();
         scratch.reserve(4096);
         let room = scratch.capacity();
         let data = scratch.as_mut_ptr().cast::<c_char>();
@@ -271,6 +305,7 @@ impl Env {
     fn long_string(self, value: Value, scratch: &mut Vec<u8>) -> Option<usize> {
         let none = ptr::null_mut();
         let length = fill!(napi_get_value_string_utf8, self.0, value, none, 0).ok()?;
+        scratch.clear();
         scratch.reserve(length + 1);
         let (data, room) = (scratch.as_mut_ptr().cast(), scratch.capacity());
         fill!(napi_get_value_string_utf8, self.0, value, data, room).ok()
@@ -303,10 +338,7 @@ impl Env {
             ) == ok
             {
                 // What is not known of is no buffer: its elements may be of any size.
-                let Some(bytes) = element_bytes(kind) else {
-                    return None;
-                };
-                length *= bytes;
+                length *= element_bytes(kind)?;
                 true
             } else {
                 sys::napi_get_dataview_info(env, value, size, into, none, offset) == ok
