@@ -1,7 +1,7 @@
 'use strict';
 
 const { isLive } = require('./response.js');
-const { byteLength, checkCallback, isThenable, recognized } = require('./core.js');
+const { bytesOf, checkCallback, isThenable } = require('./core.js');
 
 /** Entries that are kept; the one that was used least recently goes first. */
 const ENTRIES_MAX = 1000;
@@ -94,8 +94,8 @@ class CachedHttpResponse {
   }
 
   write(chunk) {
-    const data = recognized(chunk);
-    if (byteLength(data) > 0) this.#pieces.push(bytes(data));
+    // A copy: the program may write over what it has given.
+    this.#pieces.push(Buffer.from(bytesOf(chunk)));
     return true;
   }
 
@@ -117,13 +117,6 @@ class CachedHttpResponse {
 }
 
 Object.defineProperty(CachedHttpResponse, 'name', { value: 'uWS.CachedHttpResponse' });
-
-function bytes(data) {
-  if (typeof data === 'string') return Buffer.from(data);
-  return ArrayBuffer.isView(data)
-    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    : Buffer.from(data);
-}
 
 function now() {
   return performance.now();

@@ -27,7 +27,6 @@ const INDEX_MASK = 0xffffff;
 
 /** How a call was refused. */
 const STALE = -1;
-const ALREADY_BEGUN = -3;
 const REFUSED_HEADER = -4;
 const REFUSED_STATUS = -5;
 const REFUSED_LENGTH = -6;
@@ -62,13 +61,17 @@ function copy(buffer, offset, length) {
   return new Uint8Array(buffer, offset, length).slice();
 }
 
+/** The same as a `Buffer`, over the same memory where there is some. */
+function bytesOf(value) {
+  const data = recognized(value);
+  return ArrayBuffer.isView(data)
+    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    : Buffer.from(data);
+}
+
 /** The same as a string. */
 function text(value) {
-  const data = recognized(value);
-  if (typeof data === 'string') return data;
-  return ArrayBuffer.isView(data)
-    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()
-    : Buffer.from(data).toString();
+  return typeof value === 'string' ? value : bytesOf(value).toString();
 }
 
 /** The byte length of what `recognized` gives. */
@@ -123,7 +126,6 @@ module.exports = {
   THIRD,
   INDEX_MASK,
   STALE,
-  ALREADY_BEGUN,
   REFUSED_HEADER,
   REFUSED_STATUS,
   REFUSED_LENGTH,
@@ -131,6 +133,7 @@ module.exports = {
   REFUSED_OTHER,
   NOT_UTF8,
   recognized,
+  bytesOf,
   text,
   byteLength,
   checkCallback,

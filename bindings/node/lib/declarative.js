@@ -1,6 +1,6 @@
 'use strict';
 
-const { recognized } = require('./core.js');
+const { bytesOf } = require('./core.js');
 
 const END = 0;
 const WRITE_HEADER = 1;
@@ -57,14 +57,6 @@ class DeclarativeResponse {
     const bytes = Buffer.concat(this.#steps);
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   }
-}
-
-function bytesOf(value) {
-  const data = recognized(value);
-  if (typeof data === 'string') return Buffer.from(data);
-  return ArrayBuffer.isView(data)
-    ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    : Buffer.from(data);
 }
 
 function short(value) {

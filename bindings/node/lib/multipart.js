@@ -1,6 +1,6 @@
 'use strict';
 
-const { recognized, text } = require('./core.js');
+const { bytesOf, text } = require('./core.js');
 
 const HEADERS_MAX = 10;
 const CRLF = Buffer.from('\r\n');
@@ -13,13 +13,7 @@ const HEADERS_END = Buffer.from('\r\n\r\n');
 function getParts(body, contentType) {
   const boundary = boundaryOf(text(contentType));
   if (boundary === undefined) return undefined;
-  const data = recognized(body);
-  const bytes =
-    typeof data === 'string'
-      ? Buffer.from(data)
-      : ArrayBuffer.isView(data)
-        ? Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-        : Buffer.from(data);
+  const bytes = bytesOf(body);
   const delimiter = Buffer.from(`--${boundary}`);
   const parts = [];
   let at = bytes.indexOf(delimiter);
