@@ -1,11 +1,11 @@
 //! A load for a server that is none of ours: what it answers is learnt from its first answer.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use super::echo::Messages;
-use super::handshake::{Door, Offer, head_bytes};
+use super::handshake::{Door, Offer, head_bytes, receive};
 use super::http::Requests;
 use super::open_loop::{self, Latency, Pace};
 use super::verify::{Content, Errors, content_length};
@@ -127,7 +127,7 @@ impl Target {
         let mut received = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let bytes = stream.read(&mut buffer)?;
+            let bytes = receive(&stream, &mut buffer)?;
             received.extend_from_slice(&buffer[..bytes]);
             if let Some(head) = head_bytes(&received) {
                 let length = content_length(&received[..head])

@@ -256,9 +256,25 @@ impl From<io::Error> for Refused {
     }
 }
 
+/// Reads from a stream that blocks, with a time limit.
+///
+/// The kernel cuts such a wait short, and does not take it up again, where the thread has work to do
+/// for an `io_uring`: closing one is enough, a while later.
+///
+/// # Errors
+/// As [`Read::read`], but none that a second attempt mends.
+pub fn receive(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Receives until `length` finds something whole at the beginning.
 fn read_until(
-    mut stream: &TcpStream,
+    stream: &TcpStream,
     received: &mut Vec<u8>,
     length: impl Fn(&[u8]) -> Option<usize>,
 ) -> std::result::Result<usize, Refused> {
@@ -269,7 +285,7 @@ fn read_until(
             None if received.len() > HEAD_BYTES_MAX => return Err(Refused::Wrong),
             None => {}
         }
-        match stream.read(&mut buffer)? {
+        match receive(stream, &mut buffer)? {
             0 => return Err(Refused::Closed),
             bytes => received.extend_from_slice(&buffer[..bytes]),
         }

@@ -2,7 +2,7 @@
 //! they are gone.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::scenarios::content::Random;
 use serde::Serialize;
 
 use super::echo::{Echoes, Messages};
-use super::handshake::{Door, Offer};
+use super::handshake::{Door, Offer, receive};
 use crate::Result;
 use crate::load::closed_loop::Client as _;
 use crate::load::verify::{Content, Errors, Lost};
@@ -145,7 +145,7 @@ fn exchange(
         return None;
     }
     while client.pending() > 0 {
-        let Ok(received @ 1..) = stream.read(&mut buffer) else {
+        let Ok(received @ 1..) = receive(&stream, &mut buffer) else {
             errors.unanswered += 1;
             return None;
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::load::frame;
-use crate::load::handshake::{Offer, Opening, head_bytes};
+use crate::load::handshake::{Offer, Opening, head_bytes, receive};
 use crate::load::verify::{Content, Errors, Verifier};
 use crate::scenarios::content::Random;
 use crate::scenarios::http::Scenario;
@@ -131,7 +131,7 @@ fn answers<'a>(
         verifier.sent(1);
         let asked = send(&mut stream, &pieces);
         asked
-            .and_then(|()| read_answers(&mut stream, &mut verifier))
+            .and_then(|()| read_answers(&stream, &mut verifier))
             .map_err(|error| format!("request {}: {error}", number + 1))?;
     }
     Ok(())
@@ -143,7 +143,7 @@ fn pipeline(address: SocketAddr) -> Result<(), String> {
     let mut verifier = Verifier::new(&body, Content::All);
     verifier.sent(16);
     send(&mut stream, &[&Scenario::Hello.request().repeat(16)])?;
-    read_answers(&mut stream, &mut verifier)
+    read_answers(&stream, &mut verifier)
 }
 
 fn send(stream: &mut TcpStream, pieces: &[&[u8]]) -> Result<(), String> {
@@ -156,11 +156,11 @@ fn send(stream: &mut TcpStream, pieces: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-fn read_answers(stream: &mut TcpStream, verifier: &mut Verifier<'_>) -> Result<(), String> {
+fn read_answers(stream: &TcpStream, verifier: &mut Verifier<'_>) -> Result<(), String> {
     let mut buffer = [0; 4096];
     let mut errors = Errors::default();
     while verifier.pending() > 0 {
-        match stream.read(&mut buffer) {
+        match receive(stream, &mut buffer) {
             Ok(0) => return Err("closed".to_owned()),
             Ok(received) => {
                 let _ = verifier.feed(&buffer[..received], &mut errors);
@@ -321,7 +321,7 @@ fn ends(address: SocketAddr, first: u8, is_masked: bool, payload: &[u8]) -> Resu
     };
     send(&mut stream, &[&bytes])?;
     let mut start = [0];
-    match stream.read(&mut start) {
+    match receive(&stream, &mut start) {
         Ok(1) if start[0] == 0x88 => Ok(()),
         Ok(1) => Err(format!("answered with a frame of {:#04x}", start[0])),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Err("went on".to_owned()),
