@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use keirin::{App, Backpressure, Behaviour, Config, Server, ServerHandle, WebSocketConfig};
+use keirin::{
+    App, Backpressure, Behaviour, Config, Server, ServerHandle, WebSocket, WebSocketConfig,
+};
 
 const CLIENTS: usize = 150;
 
@@ -87,11 +89,8 @@ fn publishing(large: usize) -> impl Fn(&mut App) + Send + Sync + 'static {
             .backpressure(Backpressure::Queue)
             .build()
             .unwrap();
-        let subscriber = Behaviour::<()>::new().config(config).on_open(|ws| {
-            ws.subscribe("t").unwrap();
-            let _ = ws.send_text("ready");
-        });
-        app.websocket("/ws", subscriber);
+        let subscriber = Behaviour::<()>::new().config(config);
+        app.websocket("/ws", subscriber.on_open(subscribe_and_say));
         app.get("/publish", move |mut res, _req| {
             let mut cx = res.cx();
             for number in 0..40 {
@@ -102,6 +101,11 @@ fn publishing(large: usize) -> impl Fn(&mut App) + Send + Sync + 'static {
             res.end(b"")
         });
     }
+}
+
+fn subscribe_and_say(ws: &mut WebSocket<'_, (), ()>) {
+    ws.subscribe("t").unwrap();
+    let _ = ws.send_text("ready");
 }
 
 fn subscribe(server: &Running) -> TcpStream {
@@ -157,6 +161,44 @@ fn answers_to_many_clients_are_each_their_own() {
 }
 
 #[test]
+fn long_output_is_not_held_back() {
+    if !kernel_has_batches() {
+        return; // `answers_to_many_clients_are_each_their_own` says so.
+    }
+    // With its header of four bytes.
+    for (payload, is_batched) in [((8 << 10) - 4, true), ((8 << 10) - 3, false)] {
+        let server = serve(true, move |app| {
+            app.websocket("/ws", Behaviour::<()>::new().on_open(subscribe_and_say));
+            app.get("/publish", move |mut res, _req| {
+                let message = vec![7; payload];
+                let _ = res.cx().publish("t", keirin::Message::Binary(&message));
+                res.end(b"")
+            });
+        });
+        let mut subscribers: Vec<_> = (0..8).map(|_| subscribe(&server)).collect();
+        let mut publisher = server.connect();
+        let mut ask = |path: &str, status: &str| {
+            let request = format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            publisher.write_all(request.as_bytes()).unwrap();
+            assert!(read_head(&mut publisher).starts_with(&format!("HTTP/1.1 {status}")));
+        };
+        // What came before a request has been counted when that is answered.
+        ask("/nothing", "404");
+        let before = server.handle.counts().sends_batched;
+        ask("/publish", "200");
+        let mut frame = vec![0x82, 126];
+        frame.extend((payload as u16).to_be_bytes());
+        frame.resize(4 + payload, 7);
+        for subscriber in &mut subscribers {
+            expect(subscriber, &frame);
+        }
+        ask("/nothing", "404");
+        let batched = server.handle.counts().sends_batched - before;
+        assert_eq!(batched >= 8, is_batched, "{payload}: {batched}");
+    }
+}
+
+#[test]
 fn what_is_published_reaches_slow_and_fast_readers_whole() {
     // The large one goes past what a socket takes at once, the small ones are batched.
     for large in [70_000, 12 << 20] {
@@ -190,11 +232,8 @@ fn a_reader_whose_window_closes_within_a_batch_misses_nothing() {
             .backpressure(Backpressure::Queue)
             .build()
             .unwrap();
-        let subscriber = Behaviour::<()>::new().config(config).on_open(|ws| {
-            ws.subscribe("t").unwrap();
-            let _ = ws.send_text("ready");
-        });
-        app.websocket("/ws", subscriber);
+        let subscriber = Behaviour::<()>::new().config(config);
+        app.websocket("/ws", subscriber.on_open(subscribe_and_say));
         app.get("/publish/:number", |mut res, req| {
             let text = format!("{:>3000}", req.parameter("number").unwrap());
             let _ = res.cx().publish("t", keirin::Message::Text(&text));

@@ -8,7 +8,7 @@ use keirin_ring::{Send, SendRing};
 pub(crate) const SENDS_MAX: usize = 64;
 
 /// More output than this is sent while it is in the processor's cache, rather than in a call less.
-const BYTES_MAX: usize = 4 << 10;
+const BYTES_MAX: usize = 8 << 10;
 
 /// What became of a send that the kernel did not take whole: its index, and what `send(2)` would
 /// have said.
