@@ -19,7 +19,7 @@ pub(crate) type NativeFunction =
 pub(crate) struct Env(pub(crate) sys::napi_env);
 
 /// From here on it pays not to clear what is written over at once.
-const UNCLEARED_BYTES_MIN: usize = 2048;
+const UNCLEARED_BYTES_MIN: usize = 16 << 10;
 
 /// A function of JavaScript's was not carried out: an exception is pending, or the environment is
 /// about to end.
