@@ -6,6 +6,7 @@
 //! - [`scenarios`]: what is asked and answered, known to every part;
 //! - [`load`]: the generator, in a closed loop and in an open one, which checks every answer;
 //! - [`null`]: the server that parses nothing, "what the kernel allows";
+//! - [`relay`]: the same for publishing;
 //! - [`peers`]: the servers that are compared: how they are built, started and tried out;
 //! - [`run`]: fresh server processes in turn, pinned, with their CPU time and memory;
 //! - [`statistics`]: medians, spreads, ties and slopes;
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod load;
 pub mod null;
 pub mod peers;
+pub mod relay;
 pub mod report;
 pub mod run;
 pub mod scenarios;

@@ -44,6 +44,30 @@ fn number(output: &Output, name: &str) -> f64 {
     rest[..end].parse().unwrap()
 }
 
+#[test]
+fn the_relay_delivers_to_all_others() {
+    for (task, in_flight) in [
+        ("publish1", 1),
+        ("publish20", 16),
+        ("slow100", 1),
+        ("room16", 1),
+    ] {
+        let port = free_port().unwrap();
+        let mut command = Command::new(EXECUTABLE);
+        command.args(["relay", &port.to_string()]);
+        let server = ServerProcess::start(command, port).unwrap();
+        let mut command = Command::new(EXECUTABLE);
+        command
+            .args(["load", "--scenario", task, "--seconds", "0.2", "--verify"])
+            .args(["--in-flight", &in_flight.to_string()])
+            .arg(server.address().port().to_string());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{task}: {output:?}");
+        assert_eq!(number(&output, "errors"), 0.0, "{task}: {output:?}");
+        assert!(number(&output, "operations") > 0.0, "{task}: {output:?}");
+    }
+}
+
 /// Some load on a faultless null server.
 fn check_null(task: &str, in_flight: usize) {
     let server = start_null(task, None);

@@ -10,6 +10,7 @@ use lexopt::prelude::*;
 
 use crate::Result;
 use crate::null::{self, Fault};
+use crate::relay;
 use crate::scenarios::Task;
 
 mod compare;
@@ -53,6 +54,8 @@ keirin-bench load --scenario NAME [OPTIONS] PORT
       --null               the server is the null server: compare no contents of messages
 keirin-bench null [--scenario NAME] PORT
     Run the null server: hello unless given.
+keirin-bench relay PORT
+    Run what is the null server of publishing: what one connection says goes to all others.
 keirin-bench server [--workers N] [--mode MODE] PORT
     Run the server on keirin: http unless given, off, shared, dedicated, brotli, pubsub.
 keirin-bench peers
@@ -101,6 +104,7 @@ fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> 
         "compare" => compare::run(parser, arguments),
         "peers" => compare::list(),
         "null" => run_null(parser),
+        "relay" => run_relay(parser),
         "server" => run_server(parser),
         "load" => load::run(parser),
         "help" => {
@@ -122,14 +126,27 @@ fn run_null(mut parser: lexopt::Parser) -> Result<bool> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.ok_or("the port is missing")?))?;
-    writeln!(
-        io::stdout(),
-        "listening on http://{}",
-        listener.local_addr()?
-    )?;
-    null::serve(&listener, scenario, fault)?;
+    null::serve(&listen(port)?, scenario, fault)?;
     Ok(true)
+}
+
+fn run_relay(mut parser: lexopt::Parser) -> Result<bool> {
+    let mut port = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(value) if port.is_none() => port = Some(value.parse::<u16>()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    relay::serve(&listen(port)?)?;
+    Ok(true)
+}
+
+fn listen(port: Option<u16>) -> Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.ok_or("the port is missing")?))?;
+    let address = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on http://{address}")?;
+    Ok(listener)
 }
 
 #[cfg(feature = "server")]

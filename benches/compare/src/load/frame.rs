@@ -16,7 +16,7 @@ pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
 /// In the second byte: the payload is masked.
-const MASKED: u8 = 0x80;
+pub const MASKED: u8 = 0x80;
 
 /// The longest header of a server's frame.
 pub const HEADER_BYTES_MAX: usize = 10;

@@ -258,8 +258,8 @@ impl From<io::Error> for Refused {
 
 /// Reads from a stream that blocks, with a time limit.
 ///
-/// The kernel cuts such a wait short, and does not take it up again, where the thread has work to do
-/// for an `io_uring`: closing one is enough, a while later.
+/// The kernel cuts such a wait short, and does not take it up again, where the thread has work to
+/// do for an `io_uring`: closing one is enough, a while later.
 ///
 /// # Errors
 /// As [`Read::read`], but none that a second attempt mends.

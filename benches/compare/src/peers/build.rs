@@ -56,6 +56,7 @@ impl Places {
 pub fn make(manifest: &Manifest, places: &Places, may_fetch: bool) -> Result<Peer> {
     let (mut command, version) = match manifest.source {
         Source::Own => own(places)?,
+        Source::Relay => relay(places),
         Source::KeirinC => keirin_c(places, may_fetch)?,
         Source::Socketify => socketify(places, may_fetch)?,
         Source::Node {
@@ -69,7 +70,7 @@ pub fn make(manifest: &Manifest, places: &Places, may_fetch: bool) -> Result<Pee
     if let Source::Node { argument, .. } = manifest.source {
         command.extend(["{port}", "{mode}"].map(str::to_owned));
         command.extend(argument.map(str::to_owned));
-    } else if manifest.source != Source::Own {
+    } else if !matches!(manifest.source, Source::Own | Source::Relay) {
         command.extend(["{port}", "{mode}"].map(str::to_owned));
     }
     Ok(Peer {
@@ -95,6 +96,12 @@ fn own(places: &Places) -> Result<Made> {
     let words = ["server", "--workers", "1", "--mode", "{mode}", "{port}"];
     let command = std::iter::once(executable).chain(words.map(str::to_owned));
     Ok((command.collect(), keirin_version(places)))
+}
+
+fn relay(places: &Places) -> Made {
+    let executable = places.executable.display().to_string();
+    let command = [executable, "relay".to_owned(), "{port}".to_owned()];
+    (command.to_vec(), keirin_version(places))
 }
 
 fn keirin_version(places: &Places) -> String {

@@ -39,7 +39,11 @@ const IN_JAVASCRIPT: &[Duty] = &[
 ];
 
 /// The peers, in the order of the report.
-pub const PEERS: [Manifest; 15] = [
+pub const PEERS: [Manifest; 16] = [
+    Manifest {
+        about: "no server: a bare loop that sends what one says to all others, one send(2) each",
+        ..manifest("relay", Source::Relay, &[Duty::Publish])
+    },
     Manifest {
         about: "the crate, one worker, io_uring for sends where the kernel has it",
         ..manifest(KEIRIN, Source::Own, ALL_DUTIES)

@@ -16,8 +16,10 @@ pub mod gate;
 /// What a peer is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A subcommand of this program.
+    /// Subcommand `server` of this program.
     Own,
+    /// Subcommand `relay` of it.
+    Relay,
     /// `peers/c/NAME.c` on keirin's own library.
     KeirinC,
     /// `peers/c/uws.c` on libsocketify from PyPI.
