@@ -17,7 +17,7 @@ const CORK_BYTES: usize = 64 << 10;
 /// Fewer connections than this are sent to one by one.
 const BATCH_MIN: usize = 2;
 /// A piece of this much goes there uncopied, along with what was gathered.
-const PIECE_BYTES: usize = 16 << 10;
+const PIECE_BYTES: usize = 32 << 10;
 
 /// Whether a piece joins what was gathered.
 #[inline]
