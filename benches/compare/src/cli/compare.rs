@@ -1,20 +1,23 @@
 //! `keirin-bench compare`.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
+use super::files::Files;
 use super::{number, positive, seconds};
 use crate::Result;
 use crate::load::verify::Content;
 use crate::peers::build::{self, Places};
 use crate::peers::catalogue::{self, KEIRIN};
 use crate::peers::{Manifest, Missing, Peer};
-use crate::report::{html, markdown};
 use crate::run::{self, Options};
 use crate::scenarios::{Row, rows_of};
 
@@ -148,6 +151,7 @@ impl Words {
             deflate: self.deflate.take().unwrap_or_else(|| "shared".to_owned()),
             content: Content::Sampled,
             gate: !self.no_gate,
+            stop: stop_flag()?,
         };
         let whole_and_quick = self.quick && self.scenarios.is_none();
         let default_soak = whole_and_quick.then_some(QUICK_SOAK);
@@ -158,6 +162,9 @@ impl Words {
         };
         let places = Places::find()?;
         for manifest in self.manifests()? {
+            if options.stop.load(Ordering::Relaxed) {
+                break;
+            }
             match build::make(manifest, &places, !self.offline) {
                 Ok(peer) => options.peers.push(peer),
                 Err(error) => options.missing.push(Missing {
@@ -191,25 +198,29 @@ pub(super) fn run(parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool
     let mut words = Words::parse(parser)?;
     let beside = words.report.take();
     let file = |ending| beside.as_ref().map(|path| path.with_extension(ending));
-    let json = words.json.take().or_else(|| file("json"));
-    let page = words.html.take().or_else(|| file("html"));
-    let report = run::run(words.options(arguments)?)?;
+    let files = Files {
+        json: words.json.take().or_else(|| file("json")),
+        html: words.html.take().or_else(|| file("html")),
+        markdown: file("md"),
+    };
+    files.check()?;
+    let report = run::run(words.options(arguments)?, |report| files.keep(report))?;
+    files.finish(&report)?;
     write!(io::stdout(), "{report}")?;
-    if let Some(path) = json {
-        fs::write(path, report.json()?)?;
-    }
-    if let Some(path) = page {
-        fs::write(path, html::page(&report))?;
-    }
-    if let Some(path) = file("md") {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        fs::write(path, markdown::page(&report, &name))?;
+    if report.stopped {
+        return Err("stopped before all was measured".into());
     }
     Ok(report.is_valid())
+}
+
+/// A flag that is set by the first Ctrl-C and the like. The second ends the program at once.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
 }
 
 /// Lists the peers.

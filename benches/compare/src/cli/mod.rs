@@ -11,9 +11,11 @@ use lexopt::prelude::*;
 use crate::Result;
 use crate::null::{self, Fault};
 use crate::relay;
+use crate::run::process;
 use crate::scenarios::Task;
 
 mod compare;
+mod files;
 mod load;
 
 const HELP: &str = "\
@@ -107,12 +109,21 @@ fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> 
         "relay" => run_relay(parser),
         "server" => run_server(parser),
         "load" => load::run(parser),
+        "child" => run_child(parser),
         "help" => {
             io::stdout().write_all(HELP.as_bytes())?;
             Ok(true)
         }
         other => Err(format!("no command `{other}`: see keirin-bench help").into()),
     }
+}
+
+/// Not in the help: for `compare`, whose servers are to end with it.
+fn run_child(mut parser: lexopt::Parser) -> Result<bool> {
+    let parent = parser.value()?.parse::<u32>()?;
+    let words: Vec<OsString> = parser.raw_args()?.collect();
+    process::become_child(parent, &words)?;
+    Ok(true)
 }
 
 fn run_null(mut parser: lexopt::Parser) -> Result<bool> {

@@ -2,10 +2,9 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
 
 use super::echo::Messages;
-use super::handshake::{Door, Offer, head_bytes, receive};
+use super::handshake::{Door, Offer, TIMEOUT, connect, head_bytes, receive};
 use super::http::Requests;
 use super::open_loop::{self, Latency, Pace};
 use super::verify::{Content, Errors, content_length};
@@ -15,7 +14,6 @@ use crate::run::process;
 use crate::scenarios::content::Random;
 use crate::scenarios::websocket::Kind;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a URL says.
@@ -113,15 +111,15 @@ impl Target {
         );
         let body = self.first_body(&request)?;
         let batch = request.repeat(load.row.in_flight).into_bytes();
-        let clients = (0..load.connections).map(|_| {
+        let clients = (0..load.connections).map(|index| {
             let requests = Requests::new(&batch, load.row.in_flight, &body, load.content);
-            Ok((TcpStream::connect(self.address)?, requests))
+            Ok((connect(self.address, index)?, requests))
         });
         run(load, pace, clients.collect::<Result<Vec<_>>>()?)
     }
 
     fn first_body(&self, request: &str) -> Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(self.address)?;
+        let mut stream = connect(self.address, 0)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(request.as_bytes())?;
         let mut received = Vec::new();

@@ -2,7 +2,7 @@
 //! they are gone.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -96,10 +96,11 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     let (mut random, mut errors) = (Random::new(5), Errors::default());
     let mut visit = |index| -> Result<Option<TcpStream>> {
         let opened = door.open(index, &mut random, &mut errors)?;
-        Ok(opened.and_then(|(stream, agreed)| {
-            let client = messages.client(index, 1, content, agreed);
-            exchange(stream, client, &mut errors)
-        }))
+        let Some((stream, agreed)) = opened else {
+            return Ok(None);
+        };
+        let client = messages.client(index, 1, content, agreed);
+        exchange(stream, client, &mut errors)
     };
     // What is set up once, for the first connection, is not the second's.
     drop(visit(0)?);
@@ -133,28 +134,38 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
 }
 
 /// Sends one message and waits for its echo; the stream blocks, with a time limit.
+///
+/// # Errors
+/// When there is none in time.
 fn exchange(
     mut stream: TcpStream,
     mut client: Echoes<'_>,
     errors: &mut Errors,
-) -> Option<TcpStream> {
+) -> Result<Option<TcpStream>> {
     client.begin_batch();
     let mut buffer = [0; 4096];
     if stream.write_all(client.unsent()).is_err() {
         errors.unexpected_close += 1;
-        return None;
+        return Ok(None);
     }
     while client.pending() > 0 {
-        let Ok(received @ 1..) = receive(&stream, &mut buffer) else {
-            errors.unanswered += 1;
-            return None;
+        let received = match receive(&stream, &mut buffer) {
+            Ok(received @ 1..) => received,
+            // Nor would it answer the others, and each would wait as long.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err("no answer to a message".into());
+            }
+            _ => {
+                errors.unexpected_close += 1;
+                return Ok(None);
+            }
         };
         match client.feed(&buffer[..received], errors) {
             Ok(_) => {}
-            Err(Lost) => return None,
+            Err(Lost) => return Ok(None),
         }
     }
-    Some(stream)
+    Ok(Some(stream))
 }
 
 fn open_files(id: u32) -> Result<usize> {

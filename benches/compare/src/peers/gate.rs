@@ -16,6 +16,8 @@ use crate::scenarios::http::Scenario;
 
 /// Long enough for any server that will answer at all.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Of the answer to a handshake.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Between two pieces, so that the server reads them one by one, as a rule.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -110,7 +112,7 @@ pub fn try_http(address: SocketAddr, parses_json: bool) -> Verdict {
 
 fn connect(address: SocketAddr) -> Result<TcpStream, String> {
     let connect = || {
-        let stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(stream)
@@ -228,6 +230,9 @@ fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String>
     send(&mut stream, &[one, other])?;
     let mut head = Vec::new();
     while head_bytes(&head).is_none() {
+        if head.len() > HEAD_BYTES_MAX {
+            return Err("the answer has no end".to_owned());
+        }
         let mut byte = [0];
         stream
             .read_exact(&mut byte)

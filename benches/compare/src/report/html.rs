@@ -54,7 +54,7 @@ pub fn page(report: &Report) -> String {
 
 fn push_introduction(page: &mut String, report: &Report) {
     let environment = &report.environment;
-    let lines = escape(&environment.describe()).replace('\n', "<br>");
+    let lines = escape(&report.describe()).replace('\n', "<br>");
     let _ = write!(
         page,
         "<p>{lines}</p>\n<p>Made by <code>{}</code>.</p>\n<p><b>One machine, over its loopback \
@@ -124,12 +124,8 @@ fn push_row(page: &mut String, report: &Report, row: &RowResult) {
     push_row_table(page, report, row);
 }
 
-fn is_valid(series: &Series<Sample>) -> bool {
-    series.failure.is_none() && series.samples.iter().all(Sample::is_valid)
-}
-
 fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
-    let spread = series.spread(|s| s.cpu_us).filter(|_| is_valid(series));
+    let spread = series.spread(|s| s.cpu_us).filter(|_| series.is_valid());
     let ratio = row
         .ratio(&series.name, NULL)
         .filter(|_| series.name != NULL);
@@ -151,7 +147,7 @@ fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
 fn rate_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
     let spread = series
         .spread(|s| s.operations_per_s)
-        .filter(|_| is_valid(series));
+        .filter(|_| series.is_valid());
     let proof = row.capacity(&series.name);
     let proven = spread.filter(|_| proof == Capacity::Proven);
     let rate = spread.map_or_else(String::new, |spread| thousands(spread.median));

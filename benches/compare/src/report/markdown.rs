@@ -6,7 +6,7 @@ use super::table::median;
 use super::{Capacity, Report, RowResult};
 use crate::load::idle::Memory;
 use crate::peers::catalogue::NULL;
-use crate::run::measure::{LatencySample, Sample};
+use crate::run::measure::LatencySample;
 use crate::statistics::Spread;
 
 /// The page. `name` is that of the files beside it, without what follows the dot.
@@ -21,7 +21,7 @@ pub fn page(report: &Report, name: &str) -> String {
          with the settings of the machine. Rows that are bad for a server stay.\n\n",
         environment.command
     );
-    for line in environment.describe().lines() {
+    for line in report.describe().lines() {
         let _ = writeln!(page, "{line}  ");
     }
     let names = names(report);
@@ -83,7 +83,7 @@ fn push_table(
 
 fn is_valid(row: &RowResult, name: &str) -> Option<bool> {
     let series = row.servers.iter().find(|series| series.name == name)?;
-    Some(series.failure.is_none() && series.samples.iter().all(Sample::is_valid))
+    Some(series.is_valid())
 }
 
 fn cost(row: &RowResult, name: &str) -> String {
@@ -235,13 +235,11 @@ mod tests {
 
     #[test]
     fn a_row_is_a_line_and_a_server_a_column() {
-        let mut report = report(
-            &[GOOD],
-            &[Sample {
-                cpu_us: 9.0,
-                ..GOOD
-            }],
-        );
+        let dear = Sample {
+            cpu_us: 9.0,
+            ..GOOD
+        };
+        let mut report = report(&[GOOD, GOOD], &[dear, dear]);
         report.peers = vec![crate::peers::Peer::parse("other=x {port}").unwrap()];
         report.peers[0].name = "keirin".to_owned();
         let page = page(&report, "benchmarks");

@@ -12,7 +12,7 @@ use crate::statistics::Spread;
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n", self.environment.describe())?;
+        writeln!(f, "{}\n", self.describe())?;
         let bases = self.bases();
         if !self.rows.is_empty() {
             let mut lines = vec![titles(&bases)];
