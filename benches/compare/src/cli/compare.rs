@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::files::Files;
-use super::{number, positive, seconds};
+use super::{CONNECTIONS_MAX, THREADS_MAX, number, seconds, up_to};
 use crate::Result;
 use crate::load::verify::Content;
 use crate::peers::build::{self, Places};
@@ -28,10 +28,13 @@ const SCENARIOS: &str = "hello,headers20,json,post,body16k,upload64k,connect,\
 /// The same at fixed rates.
 const LATENCY: &str = "hello,ws20";
 const MINUTES: f64 = 22.0;
+const RUNS_MAX: usize = 10_000;
 /// One scenario of each kind, for `--quick`.
 const QUICK: &str = "hello,headers20,json,post,body16k,upload64k,connect,ws20,ws126,ws1k-text,\
     ws64k,ws1m,deflate1k,brotli4k,publish100,slow100,room16,handshake,idle100,idle100-deflate";
 const QUICK_LATENCY: &str = "hello,ws20";
+/// Long enough for a leak of a few bytes of each message to show.
+const SOAK: Duration = Duration::from_secs(10);
 const QUICK_SOAK: Duration = Duration::from_secs(1);
 /// What a soak asks for.
 const SOAKED: &str = "ws1k";
@@ -76,9 +79,11 @@ impl Words {
                 Long("soak") => words.soak = Some(seconds(&mut parser)?),
                 Long("minutes") => words.minutes = Some(number(&mut parser, 1e5)?),
                 Long("seconds") => words.window = Some(seconds(&mut parser)?),
-                Long("runs") => words.runs = Some(positive(&mut parser)?),
-                Long("connections") => words.connections = Some(positive(&mut parser)?),
-                Long("threads") => words.threads = Some(positive(&mut parser)?),
+                Long("runs") => words.runs = Some(up_to(&mut parser, RUNS_MAX)?),
+                Long("connections") => {
+                    words.connections = Some(up_to(&mut parser, CONNECTIONS_MAX)?)
+                }
+                Long("threads") => words.threads = Some(up_to(&mut parser, THREADS_MAX)?),
                 Long("verify") => words.verify = true,
                 Long("deflate") => words.deflate = Some(parser.value()?.string()?),
                 Long("no-gate") => words.no_gate = true,
@@ -106,11 +111,15 @@ impl Words {
         };
         match self.latency.as_deref().unwrap_or(default) {
             "none" => Ok(Vec::new()),
-            // One at a time on a connection, or it would not be known which was late.
-            names => Ok(rows_of(names)?
-                .into_iter()
-                .filter(|row| row.in_flight == 1)
-                .collect()),
+            names => {
+                // One at a time on a connection, or it would not be known which was late.
+                let rows = rows_of(names)?.into_iter().filter(|row| row.in_flight == 1);
+                let rows: Vec<Row> = rows.collect();
+                match rows.iter().find(|row| !row.task.has_rates()) {
+                    Some(row) => Err(format!("{} has no latency at a rate", row.task).into()),
+                    None => Ok(rows),
+                }
+            }
         }
     }
 
@@ -123,17 +132,50 @@ impl Words {
         match self.peers.as_deref().unwrap_or(default) {
             "all" => Ok(catalogue::PEERS.iter().collect()),
             "none" => Ok(Vec::new()),
-            names => names
-                .split(',')
-                .map(|name| {
-                    let found = catalogue::find(name);
-                    found.ok_or_else(|| format!("no peer `{name}`: see keirin-bench peers").into())
-                })
-                .collect(),
+            names => {
+                let mut manifests: Vec<&Manifest> = Vec::new();
+                for name in names.split(',') {
+                    let found = catalogue::find(name)
+                        .ok_or_else(|| format!("no peer `{name}`: see keirin-bench peers"))?;
+                    if manifests.iter().all(|manifest| manifest.name != name) {
+                        manifests.push(found);
+                    }
+                }
+                Ok(manifests)
+            }
         }
     }
 
+    /// Who is compared with others has to be there, and every name has to say who is meant.
+    fn check_names(&self) -> Result<()> {
+        let own = self.own_peers.iter().map(|peer| peer.name.as_str());
+        let mut names: Vec<&str> = self.manifests()?.iter().map(|peer| peer.name).collect();
+        for name in own {
+            if names.contains(&name) {
+                return Err(format!("there are two peers `{name}`").into());
+            }
+            names.push(name);
+        }
+        match self.base.as_deref() {
+            Some(base) if !names.contains(&base) => {
+                Err(format!("`{base}` is none of the peers, and no base for them").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long to watch memory, if at all: in a whole comparison, unless it is said.
+    fn soak(&self) -> Option<Duration> {
+        let default = match (&self.scenarios, self.quick) {
+            (Some(_), _) => None,
+            (None, true) => Some(QUICK_SOAK),
+            (None, false) => Some(SOAK),
+        };
+        self.soak.or(default)
+    }
+
     fn options(mut self, arguments: &[OsString]) -> Result<Options> {
+        self.check_names()?;
         let mut options = Options {
             executable: std::env::current_exe()?,
             command: command_line(arguments),
@@ -153,10 +195,7 @@ impl Words {
             gate: !self.no_gate,
             stop: stop_flag()?,
         };
-        let whole_and_quick = self.quick && self.scenarios.is_none();
-        let default_soak = whole_and_quick.then_some(QUICK_SOAK);
-        let soak = self.soak.or(default_soak);
-        options.soak = match soak {
+        options.soak = match self.soak() {
             Some(time) => Some((rows_of(SOAKED)?[0], time)),
             None => None,
         };

@@ -18,6 +18,10 @@ mod compare;
 mod files;
 mod load;
 
+/// Of addresses of the loopback device, each for 4,000 connections.
+const CONNECTIONS_MAX: usize = 1_000_000;
+const THREADS_MAX: usize = 1024;
+
 const HELP: &str = "\
 Measures what an HTTP or WebSocket server costs per request or message, beside one that only does
 the system calls; what it can do at most, and proves it; and how long one waits at fixed rates.
@@ -97,9 +101,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Whether all answers were right.
 fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> {
+    let asks = |argument: &OsString| argument == "-h" || argument == "--help";
+    let is_child = arguments.first().is_some_and(|first| first == "child");
+    if !is_child && arguments.iter().any(asks) {
+        return help();
+    }
     let command = match parser.next()? {
         Some(Value(command)) => command.string()?,
-        None | Some(Short('h') | Long("help")) => "help".to_owned(),
+        None => "help".to_owned(),
         Some(other) => return Err(other.unexpected().into()),
     };
     match command.as_str() {
@@ -110,12 +119,14 @@ fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> 
         "server" => run_server(parser),
         "load" => load::run(parser),
         "child" => run_child(parser),
-        "help" => {
-            io::stdout().write_all(HELP.as_bytes())?;
-            Ok(true)
-        }
+        "help" => help(),
         other => Err(format!("no command `{other}`: see keirin-bench help").into()),
     }
+}
+
+fn help() -> Result<bool> {
+    io::stdout().write_all(HELP.as_bytes())?;
+    Ok(true)
 }
 
 /// Not in the help: for `compare`, whose servers are to end with it.
@@ -180,10 +191,13 @@ fn run_server(_parser: lexopt::Parser) -> Result<bool> {
     Err("built without feature `server`".into())
 }
 
-fn positive(parser: &mut lexopt::Parser) -> Result<usize> {
-    match parser.value()?.parse()? {
-        0 => Err("a number of 1 or more is needed".into()),
-        number => Ok(number),
+/// From 1 to `max`.
+fn up_to(parser: &mut lexopt::Parser, max: usize) -> Result<usize> {
+    let number: usize = parser.value()?.parse()?;
+    if (1..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("a number from 1 to {max} is needed").into())
     }
 }
 

@@ -24,6 +24,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// the last ones.
 const PER_SOURCE: usize = 4000;
 
+/// What servers of the scenarios are called.
+pub const HOST: &str = "localhost";
 /// Where Socket.IO is to be found.
 pub const SOCKET_IO_PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
@@ -59,8 +61,8 @@ pub struct Agreed {
 }
 
 impl Opening {
-    /// A request for `path`, with a new key.
-    pub fn new(path: &str, offer: Offer, random: &mut Random) -> Self {
+    /// A request for `path` on `host`, with a new key.
+    pub fn new(host: &str, path: &str, offer: Offer, random: &mut Random) -> Self {
         let key = BASE64.encode(&random.bytes::<16>());
         let offered = match offer {
             Offer::Plain | Offer::SocketIo => "",
@@ -71,7 +73,7 @@ impl Opening {
             Offer::Brotli => "Sec-WebSocket-Protocol: br\r\n",
         };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\
              {offered}\r\n"
         );
@@ -177,6 +179,8 @@ pub fn answer(head: &[u8]) -> Option<Vec<u8>> {
 pub struct Door<'a> {
     /// The server.
     pub address: SocketAddr,
+    /// What the header field `Host` says.
+    pub host: &'a str,
     /// The path that is asked for.
     pub path: &'a str,
     /// What the client offers.
@@ -222,7 +226,7 @@ impl Door<'_> {
         random: &mut Random,
     ) -> std::result::Result<Agreed, Refused> {
         let mut stream = stream;
-        let opening = Opening::new(self.path, self.offer, random);
+        let opening = Opening::new(self.host, self.path, self.offer, random);
         stream.write_all(&opening.request)?;
         let mut received = Vec::new();
         let whole = read_until(stream, &mut received, head_bytes)?;
@@ -363,7 +367,7 @@ mod tests {
     use super::*;
 
     fn opening(offer: Offer) -> Opening {
-        Opening::new("/", offer, &mut Random::new(3))
+        Opening::new(HOST, "/", offer, &mut Random::new(3))
     }
 
     fn good(opening: &Opening) -> String {

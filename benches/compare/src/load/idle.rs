@@ -10,7 +10,7 @@ use crate::scenarios::content::Random;
 use serde::Serialize;
 
 use super::echo::{Echoes, Messages};
-use super::handshake::{Door, Offer, receive};
+use super::handshake::{Door, HOST, Offer, receive};
 use crate::Result;
 use crate::load::closed_loop::Client as _;
 use crate::load::verify::{Content, Errors, Lost};
@@ -89,6 +89,7 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     };
     let door = Door {
         address,
+        host: HOST,
         path: "/",
         offer,
     };

@@ -239,6 +239,7 @@ fn echo_clients<'m>(
     let connections = load.connections.min(fitting.max(1));
     let door = Door {
         address: load.address,
+        host: handshake::HOST,
         path: if load.socket_io {
             handshake::SOCKET_IO_PATH
         } else {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::closed_loop::{GRACE, Poll, Ready};
 use super::frame;
-use super::handshake::{Door, Offer};
+use super::handshake::{Door, HOST, Offer};
 use super::verify::Errors;
 use super::{Edge, Load, Outcome};
 use crate::Result;
@@ -82,6 +82,7 @@ impl Room {
         let (mut random, mut errors) = (Random::new(6), Errors::default());
         let door = Door {
             address: load.address,
+            host: HOST,
             path: "/",
             offer: Offer::Plain,
         };

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::frame;
-use super::handshake::{self, Offer, Opening};
+use super::handshake::{self, HOST, Offer, Opening};
 use crate::Result;
 use crate::load::closed_loop::{GRACE, Poll};
 use crate::load::verify::{Content, Errors, Lost, Verifier};
@@ -151,7 +151,7 @@ impl Storm<'_> {
                 (request.clone(), Talk::Http(verifier))
             }
             None => {
-                let opening = Opening::new("/", Offer::Plain, &mut self.random);
+                let opening = Opening::new(HOST, "/", Offer::Plain, &mut self.random);
                 let talk = Talk::WebSocket {
                     opening: opening.clone(),
                     received: Vec::new(),

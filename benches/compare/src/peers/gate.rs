@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::load::frame;
-use crate::load::handshake::{Offer, Opening, head_bytes, receive};
+use crate::load::handshake::{HOST, Offer, Opening, head_bytes, receive};
 use crate::load::verify::{Content, Errors, Verifier};
 use crate::scenarios::content::Random;
 use crate::scenarios::http::Scenario;
@@ -223,7 +223,7 @@ pub fn try_websocket(address: SocketAddr) -> Verdict {
 
 fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String> {
     let mut stream = connect(address)?;
-    let opening = Opening::new("/", Offer::Plain, &mut Random::new(9));
+    let opening = Opening::new(HOST, "/", Offer::Plain, &mut Random::new(9));
     let (one, other) = opening
         .request
         .split_at(cut_at.unwrap_or(0).min(opening.request.len()));
@@ -244,7 +244,7 @@ fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String>
 }
 
 fn handshakes(address: SocketAddr) -> Result<(), String> {
-    let length = Opening::new("/", Offer::Plain, &mut Random::new(9))
+    let length = Opening::new(HOST, "/", Offer::Plain, &mut Random::new(9))
         .request
         .len();
     for at in 1..length {

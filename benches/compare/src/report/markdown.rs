@@ -232,6 +232,7 @@ fn push_servers(page: &mut String, report: &Report) {
 mod tests {
     use super::*;
     use crate::report::tests::{GOOD, report};
+    use crate::run::measure::Sample;
 
     #[test]
     fn a_row_is_a_line_and_a_server_a_column() {
