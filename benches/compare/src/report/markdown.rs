@@ -41,6 +41,7 @@ pub fn page(report: &Report, name: &str) -> String {
     }
     push_latency(&mut page, report);
     push_memory(&mut page, report);
+    push_soak(&mut page, report);
     push_servers(&mut page, report);
     page
 }
@@ -191,6 +192,41 @@ fn push_memory(page: &mut String, report: &Report) {
     }
 }
 
+fn push_soak(page: &mut String, report: &Report) {
+    let Some(soak) = &report.soak else { return };
+    let _ = writeln!(
+        page,
+        "\n## Memory over time\n\n{}, at 70 % of what each server can do. The slope is of the second \
+         half; a leak that is slow shows in hours only (`--soak 3600`).\n",
+        soak.row.task.describe()
+    );
+    push_titles(
+        page,
+        &[
+            "server",
+            "a second",
+            "seconds",
+            "MiB at the end",
+            "KiB a second",
+        ],
+    );
+    for series in &soak.servers {
+        let cells = match (&series.failure, series.samples.first()) {
+            (None, Some(sample)) if sample.errors.total() == 0 => {
+                let (seconds, bytes) = sample.memory.last().copied().unwrap_or_default();
+                [
+                    format!("{:.0}", sample.per_s),
+                    format!("{seconds:.0}"),
+                    format!("{:.1}", bytes / f64::from(1 << 20)),
+                    format!("{:+.1}", sample.growth_per_s / 1024.0),
+                ]
+            }
+            _ => ["INVALID", "", "", ""].map(str::to_owned),
+        };
+        push_line(page, std::iter::once(series.name.clone()).chain(cells));
+    }
+}
+
 fn push_servers(page: &mut String, report: &Report) {
     page.push_str("\n## Servers\n\n");
     push_titles(
@@ -231,8 +267,10 @@ fn push_servers(page: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::verify::Errors;
     use crate::report::tests::{GOOD, report};
-    use crate::run::measure::Sample;
+    use crate::report::{Series, SoakResult};
+    use crate::run::measure::{Sample, SoakSample};
 
     #[test]
     fn a_row_is_a_line_and_a_server_a_column() {
@@ -250,5 +288,26 @@ mod tests {
         );
         assert!(page.contains("| hello | 1 | 6.00 | 1.50 |\n"), "{page}");
         assert!(page.contains("| hello | 1 | ? | ? |\n"), "{page}");
+    }
+
+    #[test]
+    fn a_soak_tells_the_slope() {
+        let mut report = report(&[GOOD], &[GOOD]);
+        let mut series = Series::new(NULL);
+        series.samples.push(SoakSample {
+            per_s: 500.0,
+            due: 1000,
+            errors: Errors::default(),
+            memory: vec![(1.0, 1_048_576.0), (2.0, 2_097_152.0)],
+            growth_per_s: 2048.0,
+        });
+        let mut failed = Series::new("other");
+        failed.failure = Some("ended".to_owned());
+        let servers = vec![series, failed];
+        let row = report.rows[0].row;
+        report.soak = Some(SoakResult { row, servers });
+        let page = page(&report, "benchmarks");
+        assert!(page.contains("| null | 500 | 2 | 2.0 | +2.0 |\n"), "{page}");
+        assert!(page.contains("| other | INVALID |"), "{page}");
     }
 }
