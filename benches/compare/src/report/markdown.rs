@@ -144,6 +144,13 @@ fn push_latency(page: &mut String, report: &Report) {
             let cells = result.rates.iter().map(|rate| {
                 let series = &rate.servers[index];
                 let us = |figure: fn(&LatencySample) -> f64| median(series.spread(figure), 0);
+                let right = series
+                    .samples
+                    .iter()
+                    .all(|sample| sample.errors.total() == 0);
+                if series.failure.is_some() || !right {
+                    return "INVALID".to_owned();
+                }
                 if series.samples.iter().any(|sample| sample.unfinished > 0) {
                     return "...".to_owned();
                 }

@@ -198,7 +198,7 @@ impl RowResult {
         let mut doubts = Vec::new();
         let busy = median(server, |s| s.server_busy);
         if busy < SERVER_BUSY_MIN {
-            doubts.push(format!("server at {:.0} % of its core", busy * 100.0));
+            doubts.push(format!("server at {:.0} %", busy * 100.0));
         }
         let generator = median(server, |s| s.generator_busy);
         if generator > GENERATOR_BUSY_MAX {
@@ -447,7 +447,7 @@ pub(crate) mod tests {
             server_busy: 0.96,
             ..slow
         };
-        assert_eq!(doubts(at_rest), "server at 96 % of its core");
+        assert_eq!(doubts(at_rest), "server at 96 %");
         let bound = Sample {
             generator_busy: 0.91,
             ..slow

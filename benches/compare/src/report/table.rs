@@ -291,7 +291,10 @@ fn soak_lines(soak: &SoakResult) -> Vec<Vec<String>> {
         let (seconds, bytes) = last
             .and_then(|sample| sample.memory.last().copied())
             .unwrap_or_default();
-        let mut notes = Vec::from_iter(series.failure.clone());
+        let mut notes = Vec::new();
+        if let Some(failure) = &series.failure {
+            notes.push(format!("FAILED: {failure}"));
+        }
         if let Some(sample) = last.filter(|sample| sample.errors.total() > 0) {
             notes.push(format!("INVALID: {}", sample.errors));
         }

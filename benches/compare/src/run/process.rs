@@ -42,7 +42,7 @@ impl ServerProcess {
     pub fn start(mut command: Command, port: u16) -> Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = child.process_group(0).spawn();
-        let child = child.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        let child = child.map_err(|error| format!("cannot be started: {error}"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut server = Self {
             child,
@@ -54,13 +54,17 @@ impl ServerProcess {
             let accepts = TcpStream::connect_timeout(&address, START_TIMEOUT).is_ok();
             // Asked afterwards: whoever accepts must not be another that has the port.
             if let Some(status) = server.child.try_wait()? {
-                return Err(format!("{command:?} ended at once: {status}").into());
+                return Err(format!("ended at once: {status}").into());
             }
             if accepts {
                 return Ok(server);
             }
             if Instant::now() > deadline {
-                return Err(format!("{command:?} does not listen on {address}").into());
+                return Err(format!(
+                    "does not listen on {address} within {} s",
+                    START_TIMEOUT.as_secs()
+                )
+                .into());
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -98,7 +102,7 @@ impl ServerProcess {
             return Err(format!("took more than {limit_s} s and was ended").into());
         }
         match self.child.try_wait()? {
-            Some(status) => Err(format!("the server ended while it was measured: {status}").into()),
+            Some(status) => Err(format!("ended while it was measured: {status}").into()),
             None => Ok(()),
         }
     }
