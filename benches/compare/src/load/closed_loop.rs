@@ -166,22 +166,38 @@ impl<C: Client> Connection<C> {
         ended: bool,
         errors: &mut Errors,
     ) -> std::result::Result<usize, Dropped> {
-        let mut completed = 0;
-        loop {
-            let received = match self.stream.read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(completed),
-                Ok(0) | Err(_) => {
-                    errors.unexpected_close += 1;
-                    return Err(Dropped);
-                }
-                Ok(received) => received,
-            };
-            let feed = self.client.feed(&buffer[..received], errors);
-            completed += feed.map_err(|Lost| Dropped)?;
-            // A short read means drained, so edges suffice: see epoll(7).
-            if received < buffer.len() && !ended {
-                return Ok(completed);
+        let (client, mut completed) = (&mut self.client, 0);
+        receive_all(&self.stream, buffer, ended, errors, |bytes, errors| {
+            completed += client.feed(bytes, errors).map_err(|Lost| Dropped)?;
+            Ok(())
+        })?;
+        Ok(completed)
+    }
+}
+
+/// Reads all that has arrived, and hands it to `take`, which counts what is wrong with it. `ended`
+/// is of [`Ready`].
+#[inline]
+pub(super) fn receive_all(
+    mut stream: &TcpStream,
+    buffer: &mut [u8],
+    ended: bool,
+    errors: &mut Errors,
+    mut take: impl FnMut(&[u8], &mut Errors) -> std::result::Result<(), Dropped>,
+) -> std::result::Result<(), Dropped> {
+    loop {
+        let received = match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Ok(0) | Err(_) => {
+                errors.unexpected_close += 1;
+                return Err(Dropped);
             }
+            Ok(received) => received,
+        };
+        take(&buffer[..received], errors)?;
+        // A short read means drained, so edges suffice: see epoll(7).
+        if received < buffer.len() && !ended {
+            return Ok(());
         }
     }
 }

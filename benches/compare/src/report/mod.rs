@@ -329,6 +329,7 @@ fn are_valid<'a, T: 'a>(
 pub fn show_ratio(ratio: Option<Spread>) -> String {
     match ratio {
         None => "-".to_owned(),
+        Some(spread) if spread.count == 1 => format!("one run: {:.2}", spread.median),
         Some(spread) if spread.is_tie() => format!("tie: {}", spread.show(2)),
         Some(spread) => spread.show(2),
     }
@@ -487,6 +488,7 @@ pub(crate) mod tests {
         };
         assert_eq!(of(&[6.0, 8.0]), "1.75 (1.50..2.00)");
         assert_eq!(of(&[3.0, 8.0, 5.0]), "tie: 1.25 (0.75..2.00)");
+        assert_eq!(of(&[6.0]), "one run: 1.50");
     }
 
     #[test]
