@@ -34,7 +34,7 @@ const QUICK: &str = "hello,headers20,json,post,body16k,upload64k,connect,ws20,ws
     ws64k,ws1m,deflate1k,brotli4k,publish100,slow100,room16,handshake,idle100,idle100-deflate";
 const QUICK_LATENCY: &str = "hello,ws20";
 /// Long enough for a leak of a few bytes of each message to show.
-const SOAK: Duration = Duration::from_secs(10);
+const SOAK: Duration = Duration::from_secs(5);
 const QUICK_SOAK: Duration = Duration::from_secs(1);
 /// What a soak asks for.
 const SOAKED: &str = "ws1k";
@@ -285,4 +285,63 @@ fn command_line(arguments: &[OsString]) -> String {
         .chain(quoted)
         .collect();
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(arguments: &[&str]) -> Words {
+        Words::parse(lexopt::Parser::from_args(arguments)).unwrap()
+    }
+
+    #[test]
+    fn a_whole_comparison_has_everything_and_a_part_what_was_said() {
+        for (arguments, soak) in [(&[][..], SOAK), (&["--quick"], QUICK_SOAK)] {
+            let whole = words(arguments);
+            let rows = whole.rows().unwrap();
+            for duty in catalogue::ALL_DUTIES {
+                assert!(rows.iter().any(|row| row.task.duty() == *duty), "{duty:?}");
+            }
+            assert_eq!(whole.latency().unwrap().len(), 2);
+            assert_eq!(whole.soak(), Some(soak));
+        }
+        let part = words(&["--scenarios", "hello"]);
+        assert_eq!(part.rows().unwrap().len(), 2);
+        assert_eq!((part.latency().unwrap().len(), part.soak()), (0, None));
+        let part = words(&["--scenarios", "hello", "--latency", "json", "--soak", "7"]);
+        let soak = Some(Duration::from_secs(7));
+        assert_eq!((part.latency().unwrap().len(), part.soak()), (1, soak));
+        for unable in ["connect", "publish10", "idle10", "handshake", "room3"] {
+            assert!(words(&["--latency", unable]).latency().is_err(), "{unable}");
+        }
+    }
+
+    #[test]
+    fn a_name_means_one_peer_and_the_base_is_among_them() {
+        let peer = "mine=x {port}";
+        let check = |arguments: &[&str]| words(arguments).check_names().is_ok();
+        assert!(check(&[]) && check(&["--peers", "all", "--base", "uws"]));
+        assert!(check(&["--peer", peer, "--base", "mine"]));
+        assert!(!check(&["--peer", peer, "--peer", peer]));
+        assert!(!check(&["--peers", "keirin", "--base", "uws"]));
+        assert!(!check(&["--peers", "nobody"]));
+        let twice = words(&["--peers", "ws,keirin,ws"]).manifests().unwrap();
+        assert_eq!(twice.len(), 2);
+    }
+
+    #[test]
+    fn numbers_have_limits() {
+        let parses = |name, value| Words::parse(lexopt::Parser::from_args([name, value])).is_ok();
+        for (name, right, wrong) in [
+            ("--runs", ["1", "10000"], ["0", "10001"]),
+            ("--connections", ["1", "1000000"], ["0", "1000001"]),
+            ("--threads", ["1", "1024"], ["0", "1025"]),
+            ("--seconds", ["0.01", "86400"], ["0", "86401"]),
+            ("--minutes", ["0.5", "100000"], ["nan", "inf"]),
+        ] {
+            assert!(right.iter().all(|value| parses(name, value)), "{name}");
+            assert!(!wrong.iter().any(|value| parses(name, value)), "{name}");
+        }
+    }
 }

@@ -36,7 +36,8 @@ keirin-bench compare [OPTIONS]
       --base NAME          also compare with this one: keirin unless given
       --scenarios A,B      only these
       --latency A,B        also at fixed rates; without --scenarios hello and ws20, `none` for none
-      --soak SECONDS       also watch memory for so long, at 70 % of what each can do
+      --soak SECONDS       also watch memory for so long, at 70 % of what each can do;
+                           without --scenarios 5
       --minutes M          choose the window so that all takes so long: 22 unless --seconds is given
       --seconds S          the measured window of each run; a third of it is added to warm up
       --runs N             runs per server and row, 5 unless given
