@@ -1,5 +1,10 @@
 //! What a comparison makes of servers that hang, and of its own early end.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files and processes are waited for by looking again"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -40,7 +40,8 @@ pub enum Seen {
 }
 
 impl Target {
-    /// Reads `http://HOST[:PORT][/PATH][?QUERY]`, or the same with `ws`. A fragment is for browsers.
+    /// Reads `http://HOST[:PORT][/PATH][?QUERY]`, or the same with `ws`. A fragment is for
+    /// browsers.
     ///
     /// # Errors
     /// When it is none, has a user name in it, or the host is unknown.

@@ -207,8 +207,8 @@ impl<C: Client> OpenLoop<C> {
         self.give_up(due);
     }
 
-    /// Waits for what is under way, and counts what does not come, and what is surplus. What still waits for a
-    /// connection is given up: a server that cannot keep up would be at it for long.
+    /// Waits for what is under way, and counts what does not come, and what is surplus. What still
+    /// waits for a connection is given up: a server that cannot keep up would be at it for long.
     fn drain(&mut self) -> Result<()> {
         for due in std::mem::take(&mut self.queue) {
             self.give_up(Some(due));

@@ -209,21 +209,6 @@ fn value<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_are_counted_by_cores_and_packages() {
-        let thread = |number, package, core| {
-            format!("processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\n\n")
-        };
-        let cpus = thread(0, 0, 0) + &thread(1, 0, 0) + &thread(2, 1, 0) + &thread(3, 1, 0);
-        assert_eq!(topology(&cpus), "4 threads of 2 cores");
-        assert_eq!(topology("processor\t: 0\n"), "1 threads");
-    }
-}
-
-#[cfg(test)]
 impl Environment {
     /// Of no machine.
     pub(crate) fn for_tests(runs: usize) -> Self {
@@ -254,5 +239,20 @@ impl Environment {
             verifies_all: false,
             io_uring: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted_by_cores_and_packages() {
+        let thread = |number, package, core| {
+            format!("processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\n\n")
+        };
+        let cpus = thread(0, 0, 0) + &thread(1, 0, 0) + &thread(2, 1, 0) + &thread(3, 1, 0);
+        assert_eq!(topology(&cpus), "4 threads of 2 cores");
+        assert_eq!(topology("processor\t: 0\n"), "1 threads");
     }
 }
