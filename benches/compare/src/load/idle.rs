@@ -14,7 +14,7 @@ use super::handshake::{Door, HOST, Offer, receive};
 use crate::Result;
 use crate::load::closed_loop::Client as _;
 use crate::load::verify::{Content, Errors, Lost};
-use crate::run::process::parse_kilobytes;
+use crate::run::process::{parse_kilobytes, sum_over_family};
 use crate::scenarios::websocket::Scenario;
 
 /// How long a server may take to notice that connections are closed.
@@ -170,14 +170,16 @@ fn exchange(
 }
 
 fn open_files(id: u32) -> Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count())
+    sum_over_family(id, |id| Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count()))
 }
 
 /// Heap and stacks: `Anonymous` of `/proc/PID/smaps_rollup`. Pages of files are left out: which
 /// parts of a program have been read so far is no cost of a connection.
 fn anonymous_bytes(id: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
-    Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
+    sum_over_family(id, |id| {
+        let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
+        Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
+    })
 }
 
 /// What the kernel has for sockets, of all processes: objects of all kinds, and buffers.

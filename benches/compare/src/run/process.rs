@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::AddAssign;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -275,8 +276,37 @@ pub fn memory_peak(id: u32) -> Result<u64> {
 }
 
 fn memory_of(id: u32, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
-    Ok(parse_kilobytes(&text, name).ok_or("unknown format of /proc/PID/status")?)
+    sum_over_family(id, |id| {
+        let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+        Ok(parse_kilobytes(&text, name).ok_or("unknown format of /proc/PID/status")?)
+    })
+}
+
+/// The sum of a figure of process `id` and all that it has started, and they: a server may be a
+/// script around the one that works.
+///
+/// # Errors
+/// What `figure` reports of the first. One of the others may have ended meanwhile.
+pub fn sum_over_family<T: AddAssign>(id: u32, figure: impl Fn(u32) -> Result<T>) -> Result<T> {
+    let mut sum = figure(id)?;
+    let mut family = children(id);
+    while let Some(id) = family.pop() {
+        if let Ok(more) = figure(id) {
+            sum += more;
+        }
+        family.extend(children(id));
+    }
+    Ok(sum)
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .flatten()
+        .collect()
 }
 
 /// The value of a line of a file such as `/proc/meminfo`, in bytes.
@@ -302,11 +332,15 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Reads the times of process `id`.
+    /// Reads the times of process `id` and all that it has started.
     ///
     /// # Errors
     /// When there is no such process.
     pub fn read(id: u32) -> Result<Self> {
+        sum_over_family(id, Self::read_one)
+    }
+
+    fn read_one(id: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
         let (user_ticks, system_ticks) =
             parse_stat(&stat).ok_or("unknown format of /proc/PID/stat")?;
@@ -348,6 +382,15 @@ impl CpuTime {
     pub fn user_share(&self) -> Option<f64> {
         let ticks = self.user_ticks + self.system_ticks;
         (ticks > 0).then(|| self.user_ticks as f64 / ticks as f64)
+    }
+}
+
+impl AddAssign for CpuTime {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.waited += other.waited;
+        self.user_ticks += other.user_ticks;
+        self.system_ticks += other.system_ticks;
     }
 }
 
@@ -427,6 +470,25 @@ mod tests {
         let used = after.since(&before);
         assert!(!used.total.is_zero());
         assert!(before.since(&after).total.is_zero(), "never negative");
+    }
+
+    #[test]
+    fn what_a_process_has_started_counts_with_it() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "while :; do :; done & while :; do wait; done"]);
+        let mut shell = shell.process_group(0).spawn().unwrap();
+        let id = shell.id();
+        let alone = || CpuTime::read_one(id).unwrap().total;
+        let ms = Duration::from_millis;
+        // The child works, and the shell waits.
+        while CpuTime::read(id).unwrap().total < alone() + ms(100) {
+            thread::yield_now();
+        }
+        let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let own_bytes = parse_kilobytes(&text, "VmRSS:").unwrap();
+        assert!(memory_in_use(id).unwrap() > own_bytes);
+        kill_process_group(group_of(&shell).unwrap(), Signal::KILL).unwrap();
+        shell.wait().unwrap();
     }
 
     #[test]
