@@ -91,8 +91,10 @@ pub fn make(manifest: &Manifest, places: &Places, may_fetch: bool) -> Result<Pee
 fn built(source: Source) -> String {
     let release = "cargo, --release: opt-level 3, lto fat, codegen-units 1";
     match source {
-        Source::Own if cfg!(debug_assertions) => "cargo, without optimisation".to_owned(),
-        Source::Own => release.to_owned(),
+        Source::Own | Source::Relay if cfg!(debug_assertions) => {
+            "cargo, without optimisation".to_owned()
+        }
+        Source::Own | Source::Relay => release.to_owned(),
         Source::KeirinC => format!("cc {}; the library: {release}", CC_FLAGS.join(" ")),
         Source::Socketify => format!("cc {}; the library as it is on PyPI", CC_FLAGS.join(" ")),
         Source::Node {
