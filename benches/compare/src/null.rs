@@ -52,13 +52,15 @@ pub enum Fault {
     Surplus,
     /// The connection is closed after the first answer.
     Close,
+    /// The first answer is sent before anybody has asked.
+    Ahead,
     /// Nothing is done for a second, once: no fault that a closed loop would see.
     Stall,
 }
 
 impl Fault {
     /// Every fault but [`Fault::Stall`]: what a closed loop notices.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Status,
         Self::Length,
         Self::Body,
@@ -66,6 +68,7 @@ impl Fault {
         Self::Truncated,
         Self::Surplus,
         Self::Close,
+        Self::Ahead,
     ];
 
     /// The name on the command line.
@@ -79,6 +82,7 @@ impl Fault {
             Self::Truncated => "truncated",
             Self::Surplus => "surplus",
             Self::Close => "close",
+            Self::Ahead => "ahead",
             Self::Stall => "stall",
         }
     }
@@ -233,6 +237,9 @@ pub fn serve(listener: &TcpListener, task: Task, fault: Option<Fault>) -> Result
         EventFlags::IN,
     )?;
     let mut connections = Connections::default();
+    if fault == Some(Fault::Ahead) {
+        connections.owed_at_once = answer_bytes;
+    }
     let mut until_stall = (fault == Some(Fault::Stall)).then_some(STALL_AFTER);
     let mut events = Vec::with_capacity(EVENTS_MAX);
     loop {
@@ -353,6 +360,8 @@ struct Connections {
     slots: Vec<Option<Connection>>,
     /// Places of `slots` without a connection.
     free: Vec<usize>,
+    /// Bytes of answers that are due before anybody has asked.
+    owed_at_once: usize,
 }
 
 impl Connections {
@@ -381,7 +390,7 @@ impl Connections {
                 stream,
                 head: upgrades.then(Vec::new),
                 partial: 0,
-                owed: 0,
+                owed: self.owed_at_once,
             });
         }
     }

@@ -11,6 +11,8 @@ pub struct Spread {
     pub min: f64,
     /// The largest.
     pub max: f64,
+    /// How many values there are.
+    pub count: usize,
 }
 
 impl Spread {
@@ -25,20 +27,27 @@ impl Spread {
         } else {
             values[middle]
         };
-        Some(Self { median, min, max })
+        Some(Self {
+            median,
+            min,
+            max,
+            count: values.len(),
+        })
     }
 
     /// Whether ratios of this spread are no difference: some say more and some say less, or there
     /// is only one.
     #[must_use]
     pub fn is_tie(self) -> bool {
-        self.min <= 1.0 && self.max >= 1.0
+        self.count < 2 || (self.min <= 1.0 && self.max >= 1.0)
     }
 
     /// The median and, in brackets, the extremes.
     #[must_use]
     pub fn show(self, decimals: usize) -> String {
-        let Self { median, min, max } = self;
+        let Self {
+            median, min, max, ..
+        } = self;
         format!("{median:.decimals$} ({min:.decimals$}..{max:.decimals$})")
     }
 }
@@ -71,13 +80,16 @@ mod tests {
     #[test]
     fn the_median_is_the_middle() {
         assert_eq!(Spread::of([]), None);
-        let expected = Some(Spread {
-            median: 3.0,
-            min: 1.0,
-            max: 9.0,
-        });
-        assert_eq!(Spread::of([3.0, 1.0, 9.0]), expected);
-        assert_eq!(Spread::of([4.0, 1.0, 9.0, 2.0]), expected);
+        let expected = |count| {
+            Some(Spread {
+                median: 3.0,
+                min: 1.0,
+                max: 9.0,
+                count,
+            })
+        };
+        assert_eq!(Spread::of([3.0, 1.0, 9.0]), expected(3));
+        assert_eq!(Spread::of([4.0, 1.0, 9.0, 2.0]), expected(4));
     }
 
     #[test]
@@ -94,6 +106,7 @@ mod tests {
         assert!(is_tie(&[1.0, 1.2]));
         assert!(!is_tie(&[1.01, 1.2]));
         assert!(!is_tie(&[0.8, 0.99]));
+        assert!(is_tie(&[1.5]), "one round tells nothing of the spread");
     }
 
     #[test]

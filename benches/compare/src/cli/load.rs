@@ -7,7 +7,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{number, positive, seconds};
+use super::{CONNECTIONS_MAX, THREADS_MAX, number, seconds, up_to};
 use crate::Result;
 use crate::load::any::{self, Seen, Target};
 use crate::load::open_loop::{Latency, Pace};
@@ -16,6 +16,9 @@ use crate::load::{self, Load, Outcome};
 use crate::run::measure::Cores;
 use crate::run::process;
 use crate::scenarios::{Row, Task};
+
+const IN_FLIGHT_MAX: usize = 10_000;
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// What was said on the command line.
 struct Words {
@@ -48,12 +51,14 @@ impl Words {
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("scenario") => words.task = Some(parser.value()?.parse::<Task>()?),
-                Long("in-flight") => words.in_flight = positive(&mut parser)?,
-                Long("connections") => words.connections = positive(&mut parser)?,
-                Long("threads") => words.threads = positive(&mut parser)?,
+                Long("in-flight") => words.in_flight = up_to(&mut parser, IN_FLIGHT_MAX)?,
+                Long("connections") => words.connections = up_to(&mut parser, CONNECTIONS_MAX)?,
+                Long("threads") => words.threads = up_to(&mut parser, THREADS_MAX)?,
                 Long("seconds") => words.window = seconds(&mut parser)?,
                 Long("warm-up") => words.warm_up = seconds(&mut parser)?,
-                Long("message-bytes") => words.message_bytes = positive(&mut parser)?,
+                Long("message-bytes") => {
+                    words.message_bytes = up_to(&mut parser, MESSAGE_BYTES_MAX)?
+                }
                 Long("rate") => {
                     let per_s = number(&mut parser, 1e7)?;
                     words.pace = Some(Pace { per_s });
@@ -71,6 +76,10 @@ impl Words {
 /// Loads a server; whether all answers were right.
 pub(super) fn run(parser: lexopt::Parser) -> Result<bool> {
     let words = Words::parse(parser)?;
+    if words.pace.is_some() && (words.in_flight > 1 || words.threads > 1) {
+        // It would not be known which of several was late, nor who of several has the next.
+        return Err("--rate asks one at a time, from one thread".into());
+    }
     let cores = match words.threads {
         1 => Vec::new(),
         threads => Cores::choose(threads)?.generator,

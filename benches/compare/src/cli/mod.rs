@@ -11,10 +11,16 @@ use lexopt::prelude::*;
 use crate::Result;
 use crate::null::{self, Fault};
 use crate::relay;
+use crate::run::process;
 use crate::scenarios::Task;
 
 mod compare;
+mod files;
 mod load;
+
+/// Of addresses of the loopback device, each for 4,000 connections.
+const CONNECTIONS_MAX: usize = 1_000_000;
+const THREADS_MAX: usize = 1024;
 
 const HELP: &str = "\
 Measures what an HTTP or WebSocket server costs per request or message, beside one that only does
@@ -30,7 +36,8 @@ keirin-bench compare [OPTIONS]
       --base NAME          also compare with this one: keirin unless given
       --scenarios A,B      only these
       --latency A,B        also at fixed rates; without --scenarios hello and ws20, `none` for none
-      --soak SECONDS       also watch memory for so long, at 70 % of what each can do
+      --soak SECONDS       also watch memory for so long, at 70 % of what each can do;
+                           without --scenarios 5
       --minutes M          choose the window so that all takes so long: 22 unless --seconds is given
       --seconds S          the measured window of each run; a third of it is added to warm up
       --runs N             runs per server and row, 5 unless given
@@ -95,9 +102,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Whether all answers were right.
 fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> {
+    let asks = |argument: &OsString| argument == "-h" || argument == "--help";
+    let is_child = arguments.first().is_some_and(|first| first == "child");
+    if !is_child && arguments.iter().any(asks) {
+        return help();
+    }
     let command = match parser.next()? {
         Some(Value(command)) => command.string()?,
-        None | Some(Short('h') | Long("help")) => "help".to_owned(),
+        None => "help".to_owned(),
         Some(other) => return Err(other.unexpected().into()),
     };
     match command.as_str() {
@@ -107,12 +119,23 @@ fn dispatch(mut parser: lexopt::Parser, arguments: &[OsString]) -> Result<bool> 
         "relay" => run_relay(parser),
         "server" => run_server(parser),
         "load" => load::run(parser),
-        "help" => {
-            io::stdout().write_all(HELP.as_bytes())?;
-            Ok(true)
-        }
+        "child" => run_child(parser),
+        "help" => help(),
         other => Err(format!("no command `{other}`: see keirin-bench help").into()),
     }
+}
+
+fn help() -> Result<bool> {
+    io::stdout().write_all(HELP.as_bytes())?;
+    Ok(true)
+}
+
+/// Not in the help: for `compare`, whose servers are to end with it.
+fn run_child(mut parser: lexopt::Parser) -> Result<bool> {
+    let parent = parser.value()?.parse::<u32>()?;
+    let words: Vec<OsString> = parser.raw_args()?.collect();
+    process::become_child(parent, &words)?;
+    Ok(true)
 }
 
 fn run_null(mut parser: lexopt::Parser) -> Result<bool> {
@@ -169,10 +192,13 @@ fn run_server(_parser: lexopt::Parser) -> Result<bool> {
     Err("built without feature `server`".into())
 }
 
-fn positive(parser: &mut lexopt::Parser) -> Result<usize> {
-    match parser.value()?.parse()? {
-        0 => Err("a number of 1 or more is needed".into()),
-        number => Ok(number),
+/// From 1 to `max`.
+fn up_to(parser: &mut lexopt::Parser, max: usize) -> Result<usize> {
+    let number: usize = parser.value()?.parse()?;
+    if (1..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("a number from 1 to {max} is needed").into())
     }
 }
 

@@ -2,11 +2,12 @@
 //! a server.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
-use rustix::net::sockopt::set_socket_linger;
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_linger, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sha1::{Digest, Sha1};
 
@@ -17,12 +18,14 @@ use crate::scenarios::content::Random;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const HEAD_END: &[u8] = b"\r\n\r\n";
-/// How long a server may take to answer one request for an upgrade.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may take to accept a connection, or to answer one request for an upgrade.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections from one address. The kernel has some 28,000 ports for them, and takes long to find
 /// the last ones.
 const PER_SOURCE: usize = 4000;
 
+/// What servers of the scenarios are called.
+pub const HOST: &str = "localhost";
 /// Where Socket.IO is to be found.
 pub const SOCKET_IO_PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
@@ -58,8 +61,8 @@ pub struct Agreed {
 }
 
 impl Opening {
-    /// A request for `path`, with a new key.
-    pub fn new(path: &str, offer: Offer, random: &mut Random) -> Self {
+    /// A request for `path` on `host`, with a new key.
+    pub fn new(host: &str, path: &str, offer: Offer, random: &mut Random) -> Self {
         let key = BASE64.encode(&random.bytes::<16>());
         let offered = match offer {
             Offer::Plain | Offer::SocketIo => "",
@@ -70,7 +73,7 @@ impl Opening {
             Offer::Brotli => "Sec-WebSocket-Protocol: br\r\n",
         };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\
              {offered}\r\n"
         );
@@ -176,6 +179,8 @@ pub fn answer(head: &[u8]) -> Option<Vec<u8>> {
 pub struct Door<'a> {
     /// The server.
     pub address: SocketAddr,
+    /// What the header field `Host` says.
+    pub host: &'a str,
     /// The path that is asked for.
     pub path: &'a str,
     /// What the client offers.
@@ -187,7 +192,7 @@ impl Door<'_> {
     /// `None` when the server refused: that is counted in `errors`.
     ///
     /// # Errors
-    /// When there is no connection to be had.
+    /// When there is no connection to be had, or no answer.
     pub fn open(
         &self,
         index: usize,
@@ -203,9 +208,10 @@ impl Door<'_> {
                 errors.unexpected_close += 1;
                 None
             }
+            // Nor would it answer the others, and each would wait as long.
             Err(Refused::Silent) => {
-                errors.unanswered += 1;
-                None
+                let limit_s = TIMEOUT.as_secs();
+                return Err(format!("no answer to a handshake within {limit_s} s").into());
             }
             Err(Refused::Wrong) => {
                 errors.bad_status += 1;
@@ -220,7 +226,7 @@ impl Door<'_> {
         random: &mut Random,
     ) -> std::result::Result<Agreed, Refused> {
         let mut stream = stream;
-        let opening = Opening::new(self.path, self.offer, random);
+        let opening = Opening::new(self.host, self.path, self.offer, random);
         stream.write_all(&opening.request)?;
         let mut received = Vec::new();
         let whole = read_until(stream, &mut received, head_bytes)?;
@@ -279,10 +285,12 @@ fn read_until(
     length: impl Fn(&[u8]) -> Option<usize>,
 ) -> std::result::Result<usize, Refused> {
     let mut buffer = [0; HEAD_BYTES_MAX];
+    let begin = Instant::now();
     loop {
         match length(received) {
             Some(bytes) => return Ok(bytes),
             None if received.len() > HEAD_BYTES_MAX => return Err(Refused::Wrong),
+            None if begin.elapsed() > TIMEOUT => return Err(Refused::Silent),
             None => {}
         }
         match receive(stream, &mut buffer)? {
@@ -325,24 +333,33 @@ fn enter_socket_io(
     expect(b"40{")
 }
 
-/// Connects, from a further address of the loopback device for every 4,000 connections.
+/// Connects, on the loopback device from a further address for every 4,000 connections.
 ///
 /// # Errors
-/// What the system reports.
+/// When nobody accepts in time, and what the system reports.
 pub fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
-    if index < PER_SOURCE || !address.ip().is_loopback() {
-        return Ok(TcpStream::connect(address)?);
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // Counts for connecting too: socket(7).
+    set_socket_timeout(&socket, Timeout::Send, Some(TIMEOUT))?;
+    if index >= PER_SOURCE && matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        let last = u8::try_from(index / PER_SOURCE + 1)?;
+        let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+        // A port that was asked for is taken for a minute after its connection has ended, unless
+        // that is reset; and so many of them would leave none for the next server's clients.
+        set_socket_linger(&socket, Some(Duration::ZERO))?;
+        rustix::net::bind(&socket, &source)?;
     }
-    let last = u8::try_from(index / PER_SOURCE + 1)?;
-    let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
-    let kind = (SocketType::STREAM, SocketFlags::CLOEXEC);
-    let socket = rustix::net::socket_with(AddressFamily::INET, kind.0, kind.1, None)?;
-    // A port that was asked for is taken for a minute after its connection has ended, unless that
-    // is reset; and so many of them would leave none for the next server's clients.
-    set_socket_linger(&socket, Some(Duration::ZERO))?;
-    rustix::net::bind(&socket, &source)?;
-    rustix::net::connect(&socket, &address)?;
-    Ok(TcpStream::from(socket))
+    match rustix::io::retry_on_intr(|| rustix::net::connect(&socket, &address)) {
+        Ok(()) => Ok(TcpStream::from(socket)),
+        Err(Errno::INPROGRESS | Errno::ALREADY) => {
+            Err(format!("{address} does not accept within {} s", TIMEOUT.as_secs()).into())
+        }
+        Err(error) => Err(format!("{address}: {}", io::Error::from(error)).into()),
+    }
 }
 
 #[cfg(test)]
@@ -350,7 +367,7 @@ mod tests {
     use super::*;
 
     fn opening(offer: Offer) -> Opening {
-        Opening::new("/", offer, &mut Random::new(3))
+        Opening::new(HOST, "/", offer, &mut Random::new(3))
     }
 
     fn good(opening: &Opening) -> String {

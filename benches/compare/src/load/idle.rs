@@ -2,7 +2,7 @@
 //! they are gone.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::scenarios::content::Random;
 use serde::Serialize;
 
 use super::echo::{Echoes, Messages};
-use super::handshake::{Door, Offer, receive};
+use super::handshake::{Door, HOST, Offer, receive};
 use crate::Result;
 use crate::load::closed_loop::Client as _;
 use crate::load::verify::{Content, Errors, Lost};
-use crate::run::process::parse_kilobytes;
+use crate::run::process::{parse_kilobytes, sum_over_family};
 use crate::scenarios::websocket::Scenario;
 
 /// How long a server may take to notice that connections are closed.
@@ -89,6 +89,7 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     };
     let door = Door {
         address,
+        host: HOST,
         path: "/",
         offer,
     };
@@ -96,10 +97,11 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
     let (mut random, mut errors) = (Random::new(5), Errors::default());
     let mut visit = |index| -> Result<Option<TcpStream>> {
         let opened = door.open(index, &mut random, &mut errors)?;
-        Ok(opened.and_then(|(stream, agreed)| {
-            let client = messages.client(index, 1, content, agreed);
-            exchange(stream, client, &mut errors)
-        }))
+        let Some((stream, agreed)) = opened else {
+            return Ok(None);
+        };
+        let client = messages.client(index, 1, content, agreed);
+        exchange(stream, client, &mut errors)
     };
     // What is set up once, for the first connection, is not the second's.
     drop(visit(0)?);
@@ -133,39 +135,51 @@ pub fn run(scenario: Scenario, address: SocketAddr, id: u32, content: Content) -
 }
 
 /// Sends one message and waits for its echo; the stream blocks, with a time limit.
+///
+/// # Errors
+/// When there is none in time.
 fn exchange(
     mut stream: TcpStream,
     mut client: Echoes<'_>,
     errors: &mut Errors,
-) -> Option<TcpStream> {
+) -> Result<Option<TcpStream>> {
     client.begin_batch();
     let mut buffer = [0; 4096];
     if stream.write_all(client.unsent()).is_err() {
         errors.unexpected_close += 1;
-        return None;
+        return Ok(None);
     }
     while client.pending() > 0 {
-        let Ok(received @ 1..) = receive(&stream, &mut buffer) else {
-            errors.unanswered += 1;
-            return None;
+        let received = match receive(&stream, &mut buffer) {
+            Ok(received @ 1..) => received,
+            // Nor would it answer the others, and each would wait as long.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err("no answer to a message".into());
+            }
+            _ => {
+                errors.unexpected_close += 1;
+                return Ok(None);
+            }
         };
         match client.feed(&buffer[..received], errors) {
             Ok(_) => {}
-            Err(Lost) => return None,
+            Err(Lost) => return Ok(None),
         }
     }
-    Some(stream)
+    Ok(Some(stream))
 }
 
 fn open_files(id: u32) -> Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count())
+    sum_over_family(id, |id| Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count()))
 }
 
 /// Heap and stacks: `Anonymous` of `/proc/PID/smaps_rollup`. Pages of files are left out: which
 /// parts of a program have been read so far is no cost of a connection.
 fn anonymous_bytes(id: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
-    Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
+    sum_over_family(id, |id| {
+        let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
+        Ok(parse_kilobytes(&text, "Anonymous:").ok_or("unknown format of smaps_rollup")?)
+    })
 }
 
 /// What the kernel has for sockets, of all processes: objects of all kinds, and buffers.

@@ -207,9 +207,9 @@ impl Exchange {
     }
 
     fn clients(&self, load: &Load<'_>) -> Result<Vec<(TcpStream, Requests<'_>)>> {
-        let clients = (0..load.connections).map(|_| {
+        let clients = (0..load.connections).map(|index| {
             let requests = Requests::new(&self.batch, load.row.in_flight, &self.body, load.content);
-            Ok((TcpStream::connect(load.address)?, requests))
+            Ok((handshake::connect(load.address, index)?, requests))
         });
         clients.collect()
     }
@@ -239,6 +239,7 @@ fn echo_clients<'m>(
     let connections = load.connections.min(fitting.max(1));
     let door = Door {
         address: load.address,
+        host: handshake::HOST,
         path: if load.socket_io {
             handshake::SOCKET_IO_PATH
         } else {

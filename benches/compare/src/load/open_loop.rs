@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::closed_loop::{Client, Connection, Dropped, GRACE, Poll, Ready};
+use super::closed_loop::{Client, Connection, Dropped, GRACE, LISTEN, Poll, Ready};
 use super::verify::Errors;
 use super::{Edge, Load};
 use crate::Result;
@@ -207,8 +207,8 @@ impl<C: Client> OpenLoop<C> {
         self.give_up(due);
     }
 
-    /// Waits for what is under way, and counts what does not come. What still waits for a
-    /// connection is given up: a server that cannot keep up would be at it for long.
+    /// Waits for what is under way, and counts what does not come, and what is surplus. What still
+    /// waits for a connection is given up: a server that cannot keep up would be at it for long.
     fn drain(&mut self) -> Result<()> {
         for due in std::mem::take(&mut self.queue) {
             self.give_up(Some(due));
@@ -221,6 +221,7 @@ impl<C: Client> OpenLoop<C> {
             }
             self.turn(time_left)?;
         }
+        self.turn(LISTEN)?;
         let missing: Vec<Due> = self.asked.drain(..).flatten().collect();
         self.result.errors.unanswered += missing.len() as u64;
         for due in missing {

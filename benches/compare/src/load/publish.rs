@@ -12,9 +12,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::closed_loop::{GRACE, Poll, Ready};
+use super::closed_loop::{Dropped, GRACE, Poll, Ready, receive_all};
 use super::frame;
-use super::handshake::{Door, Offer};
+use super::handshake::{Door, HOST, Offer};
 use super::verify::Errors;
 use super::{Edge, Load, Outcome};
 use crate::Result;
@@ -109,6 +109,7 @@ impl Fanout {
         let (mut random, mut errors) = (Random::new(2), Errors::default());
         let door = Door {
             address: load.address,
+            host: HOST,
             path: "/",
             offer: Offer::Plain,
         };
@@ -221,28 +222,19 @@ impl Fanout {
     fn receive(&mut self, ready: Ready) {
         let slot = &mut self.subscribers[ready.number];
         let Some(subscriber) = slot else { return };
-        let before = subscriber.received;
-        let alright = loop {
-            let received = match subscriber.stream.read(&mut self.buffer) {
-                Ok(received) if received > 0 => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
-                _ => {
-                    self.errors.unexpected_close += 1;
-                    break false;
-                }
-            };
-            let (arrived, expected) = (&self.buffer[..received], &self.expected);
-            if !expected[subscriber.received..].starts_with(arrived) {
-                let (at, bytes) = (subscriber.received, self.message_bytes);
-                count_difference(arrived, expected, at, bytes, &mut self.errors);
-                break false;
+        let (before, buffer) = (subscriber.received, &mut self.buffer);
+        let (expected, bytes) = (&self.expected, self.message_bytes);
+        let (stream, received) = (&subscriber.stream, &mut subscriber.received);
+        let compare = |arrived: &[u8], errors: &mut Errors| {
+            if !expected[*received..].starts_with(arrived) {
+                count_difference(arrived, expected, *received, bytes, errors);
+                return Err(Dropped);
             }
-            subscriber.received += received;
-            // A short read means drained, so edges suffice: see epoll(7).
-            if received < self.buffer.len() && !ready.ended {
-                break true;
-            }
+            *received += arrived.len();
+            Ok(())
         };
+        let errors = &mut self.errors;
+        let alright = receive_all(stream, buffer, ready.ended, errors, compare).is_ok();
         let (whole, now) = (self.expected.len(), subscriber.received);
         self.delivered += (now / self.delivery_bytes - before / self.delivery_bytes) as u64;
         if before < whole && (now == whole || !alright) {

@@ -3,13 +3,13 @@
 //! What comes from different speakers may come in any order, so each delivery is looked at: it says
 //! which round and speaker it is of, and no two of a round are the same.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::closed_loop::{GRACE, Poll, Ready};
+use super::closed_loop::{Dropped, GRACE, Poll, Ready, receive_all};
 use super::frame;
-use super::handshake::{Door, Offer};
+use super::handshake::{Door, HOST, Offer};
 use super::verify::Errors;
 use super::{Edge, Load, Outcome};
 use crate::Result;
@@ -82,6 +82,7 @@ impl Room {
         let (mut random, mut errors) = (Random::new(6), Errors::default());
         let door = Door {
             address: load.address,
+            host: HOST,
             path: "/",
             offer: Offer::Plain,
         };
@@ -151,35 +152,26 @@ impl Room {
     }
 
     fn receive(&mut self, ready: Ready) {
-        let member = &mut self.members[ready.number];
-        loop {
-            let received = match member.stream.read(&mut self.buffer) {
-                Ok(received) if received > 0 => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                _ => {
-                    self.errors.unexpected_close += 1;
-                    self.failed = true;
-                    return;
-                }
-            };
-            member.partial.extend_from_slice(&self.buffer[..received]);
+        let (round, member) = (self.round, &mut self.members[ready.number]);
+        let (delivered, waiting) = (&mut self.delivered, &mut self.waiting);
+        let (stream, buffer) = (&member.stream, &mut self.buffer);
+        let take = |arrived: &[u8], errors: &mut Errors| {
+            member.partial.extend_from_slice(arrived);
             let mut deliveries = member.partial.chunks_exact(DELIVERY_BYTES);
             for delivery in &mut deliveries {
-                if let Err(count) = hear(&mut member.heard, self.round, delivery) {
-                    *count(&mut self.errors) += 1;
-                    self.failed = true;
-                    return;
+                if let Err(count) = hear(&mut member.heard, round, delivery) {
+                    *count(errors) += 1;
+                    return Err(Dropped);
                 }
-                self.delivered += 1;
+                *delivered += 1;
                 member.missing -= 1;
-                self.waiting -= usize::from(member.missing == 0);
+                *waiting -= usize::from(member.missing == 0);
             }
             member.partial = deliveries.remainder().to_vec();
-            // A short read means drained, so edges suffice: see epoll(7).
-            if received < self.buffer.len() && !ready.ended {
-                return;
-            }
-        }
+            Ok(())
+        };
+        let errors = &mut self.errors;
+        self.failed |= receive_all(stream, buffer, ready.ended, errors, take).is_err();
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::frame;
-use super::handshake::{self, Offer, Opening};
+use super::handshake::{self, HOST, Offer, Opening};
 use crate::Result;
 use crate::load::closed_loop::{GRACE, Poll};
 use crate::load::verify::{Content, Errors, Lost, Verifier};
@@ -141,7 +141,7 @@ impl Storm<'_> {
 
     fn begin(&mut self, index: usize) -> Result<()> {
         // The kernel's part alone: it takes no time over loopback, and the server none of ours.
-        let mut stream = TcpStream::connect(self.address)?;
+        let mut stream = handshake::connect(self.address, 0)?;
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let (request, talk) = match self.request {
@@ -151,7 +151,7 @@ impl Storm<'_> {
                 (request.clone(), Talk::Http(verifier))
             }
             None => {
-                let opening = Opening::new("/", Offer::Plain, &mut self.random);
+                let opening = Opening::new(HOST, "/", Offer::Plain, &mut self.random);
                 let talk = Talk::WebSocket {
                     opening: opening.clone(),
                     received: Vec::new(),

@@ -77,6 +77,7 @@ pub fn make(manifest: &Manifest, places: &Places, may_fetch: bool) -> Result<Pee
         name: manifest.name.to_owned(),
         about: manifest.about.to_owned(),
         version,
+        built: built(manifest.source),
         command,
         duties: manifest.duties.to_vec(),
         socket_io: manifest.socket_io,
@@ -85,6 +86,26 @@ pub fn make(manifest: &Manifest, places: &Places, may_fetch: bool) -> Result<Pee
         tried: 0,
     })
 }
+
+/// With which flags.
+fn built(source: Source) -> String {
+    let release = "cargo, --release: opt-level 3, lto fat, codegen-units 1";
+    match source {
+        Source::Own | Source::Relay if cfg!(debug_assertions) => {
+            "cargo, without optimisation".to_owned()
+        }
+        Source::Own | Source::Relay => release.to_owned(),
+        Source::KeirinC => format!("cc {}; the library: {release}", CC_FLAGS.join(" ")),
+        Source::Socketify => format!("cc {}; the library as it is on PyPI", CC_FLAGS.join(" ")),
+        Source::Node {
+            package: "keirin", ..
+        } => format!("the addon: {release}"),
+        Source::Node { .. } | Source::Bun => "as it is on npm".to_owned(),
+        Source::Cargo { .. } => format!("{release}, panic abort"),
+    }
+}
+
+const CC_FLAGS: [&str; 4] = ["-std=c11", "-O2", "-Wall", "-Wextra"];
 
 type Made = (Vec<String>, String);
 
@@ -210,7 +231,8 @@ fn compile(
 ) -> Result<()> {
     fs::create_dir_all(program.parent().ok_or("a program is in a folder")?)?;
     let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-o"])
+    cc.args(CC_FLAGS)
+        .arg("-o")
         .arg(program)
         .arg(places.peers().join("c").join(file));
     quietly(cc.args(flags).args(libraries))

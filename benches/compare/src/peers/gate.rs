@@ -9,13 +9,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::load::frame;
-use crate::load::handshake::{Offer, Opening, head_bytes, receive};
+use crate::load::handshake::{HOST, Offer, Opening, head_bytes, receive};
 use crate::load::verify::{Content, Errors, Verifier};
 use crate::scenarios::content::Random;
 use crate::scenarios::http::Scenario;
 
 /// Long enough for any server that will answer at all.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Of the answer to a handshake.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Between two pieces, so that the server reads them one by one, as a rule.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -110,7 +112,7 @@ pub fn try_http(address: SocketAddr, parses_json: bool) -> Verdict {
 
 fn connect(address: SocketAddr) -> Result<TcpStream, String> {
     let connect = || {
-        let stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(stream)
@@ -221,13 +223,16 @@ pub fn try_websocket(address: SocketAddr) -> Verdict {
 
 fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String> {
     let mut stream = connect(address)?;
-    let opening = Opening::new("/", Offer::Plain, &mut Random::new(9));
+    let opening = Opening::new(HOST, "/", Offer::Plain, &mut Random::new(9));
     let (one, other) = opening
         .request
         .split_at(cut_at.unwrap_or(0).min(opening.request.len()));
     send(&mut stream, &[one, other])?;
     let mut head = Vec::new();
     while head_bytes(&head).is_none() {
+        if head.len() > HEAD_BYTES_MAX {
+            return Err("the answer has no end".to_owned());
+        }
         let mut byte = [0];
         stream
             .read_exact(&mut byte)
@@ -239,7 +244,7 @@ fn open(address: SocketAddr, cut_at: Option<usize>) -> Result<TcpStream, String>
 }
 
 fn handshakes(address: SocketAddr) -> Result<(), String> {
-    let length = Opening::new("/", Offer::Plain, &mut Random::new(9))
+    let length = Opening::new(HOST, "/", Offer::Plain, &mut Random::new(9))
         .request
         .len();
     for at in 1..length {

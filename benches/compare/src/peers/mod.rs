@@ -70,6 +70,8 @@ pub struct Peer {
     pub about: String,
     /// Its version, and that of what runs it.
     pub version: String,
+    /// How it was built.
+    pub built: String,
     /// The program and its arguments: `{port}` stands for the port of 127.0.0.1 to listen on,
     /// `{mode}` for what it has to do, `{scenario}` for what is measured.
     pub command: Vec<String>,
@@ -122,6 +124,7 @@ impl Peer {
             name: name.to_owned(),
             about: "given on the command line".to_owned(),
             version: "not known".to_owned(),
+            built: "not known".to_owned(),
             command: line.to_vec(),
             duties: catalogue::ALL_DUTIES.to_vec(),
             socket_io: false,

@@ -1,12 +1,14 @@
 //! The machine, and how it was measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use keirin_ring::SendRing;
 use serde::Serialize;
 
+use crate::load::verify::Content;
 use crate::run::Options;
 use crate::run::measure::Cores;
 
@@ -45,12 +47,16 @@ pub struct Environment {
     pub system: String,
     /// The processor.
     pub processor: String,
+    /// How many cores it has, and how many threads they run: `2 threads of 2 cores`.
+    pub topology: String,
     /// How many cores may be used.
     pub cores: usize,
     /// Memory of the machine.
     pub memory: String,
     /// What decides about clock rates, where the kernel tells.
     pub governor: String,
+    /// Whether cores may run faster than they always can, where the kernel tells.
+    pub boost: String,
     /// What the kernel does against attacks through the processor.
     pub mitigations: BTreeMap<String, String>,
     /// Settings of the kernel.
@@ -71,6 +77,12 @@ pub struct Environment {
     pub window_s: f64,
     /// The server that others are compared with.
     pub base: String,
+    /// How servers compress where there is compression.
+    pub deflate: String,
+    /// Whether all contents are compared, and not one in 61.
+    pub verifies_all: bool,
+    /// Whether the generator hands many sends to the kernel in one call.
+    pub io_uring: bool,
 }
 
 impl Environment {
@@ -92,9 +104,16 @@ impl Environment {
             processor: value(&cpus, "model name")
                 .trim_start_matches([' ', '\t', ':'])
                 .to_owned(),
-            cores: cores.generator.len() + usize::from(cores.server.is_some()),
+            topology: topology(&cpus),
+            // Where there is but one, nobody is pinned to it.
+            cores: (cores.generator.len() + usize::from(cores.server.is_some())).max(1),
             memory: value(&memory, "MemTotal:").trim().to_owned(),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            boost: ["cpufreq/boost", "intel_pstate/no_turbo"]
+                .map(|name| (name, read(format!("/sys/devices/system/cpu/{name}"))))
+                .into_iter()
+                .find(|(_, value)| !value.is_empty())
+                .map_or_else(String::new, |(name, value)| format!("{name} {value}")),
             mitigations: folder("/sys/devices/system/cpu/vulnerabilities"),
             sysctls: SYSCTLS
                 .map(|name| (name.replace('/', "."), read(format!("/proc/sys/{name}"))))
@@ -109,6 +128,9 @@ impl Environment {
             warm_up_s: options.warm_up.as_secs_f64(),
             window_s: options.window.as_secs_f64(),
             base: options.base.clone(),
+            deflate: options.deflate.clone(),
+            verifies_all: options.content == Content::All,
+            io_uring: SendRing::new(1).is_ok(),
         }
     }
 
@@ -135,6 +157,24 @@ impl Environment {
              warm-up: median (min..max){warning}",
             self.connections, self.kernel, self.processor, self.runs, self.window_s, self.warm_up_s
         )
+    }
+}
+
+/// Of `/proc/cpuinfo`.
+fn topology(cpus: &str) -> String {
+    let all = |name| cpus.lines().filter(move |line| line.starts_with(name));
+    let threads = all("processor").count();
+    let (mut package, mut cores) = ("", BTreeSet::new());
+    for line in cpus.lines() {
+        if line.starts_with("physical id") {
+            package = line;
+        } else if line.starts_with("core id") {
+            cores.insert((package, line));
+        }
+    }
+    match cores.len() {
+        0 => format!("{threads} threads"),
+        cores => format!("{threads} threads of {cores} cores"),
     }
 }
 
@@ -180,9 +220,11 @@ impl Environment {
             kernel: "6.1".to_owned(),
             system: "Linux".to_owned(),
             processor: "a <processor>".to_owned(),
+            topology: "2 threads of 2 cores".to_owned(),
             cores: 2,
             memory: "1 kB".to_owned(),
             governor: String::new(),
+            boost: String::new(),
             mitigations: BTreeMap::new(),
             sysctls: BTreeMap::from([("net.core.somaxconn".to_owned(), "4096".to_owned())]),
             loopback_mtu: "65536".to_owned(),
@@ -193,6 +235,24 @@ impl Environment {
             warm_up_s: 0.1,
             window_s: 0.3,
             base: "keirin".to_owned(),
+            deflate: "shared".to_owned(),
+            verifies_all: false,
+            io_uring: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted_by_cores_and_packages() {
+        let thread = |number, package, core| {
+            format!("processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\n\n")
+        };
+        let cpus = thread(0, 0, 0) + &thread(1, 0, 0) + &thread(2, 1, 0) + &thread(3, 1, 0);
+        assert_eq!(topology(&cpus), "4 threads of 2 cores");
+        assert_eq!(topology("processor\t: 0\n"), "1 threads");
     }
 }

@@ -3,15 +3,14 @@
 use std::fmt::Write as _;
 
 use super::chart::{self, Bar, Line, escape, thousands};
-use super::table::{latency_notes, median};
+use super::table::{LATENCY_TITLES, latency_cells, median, memory_mib, ratios, show};
 use super::{
     Capacity, GENERATOR_BUSY_MAX, HEADROOM_MIN, LatencyResult, MemoryResult, Report, RowResult,
-    SERVER_BUSY_MIN, Series, SoakResult, show_ratio,
+    SERVER_BUSY_MIN, Series, SoakResult,
 };
 use crate::load::idle::Memory;
 use crate::peers::catalogue::NULL;
 use crate::run::measure::{LatencySample, Sample};
-use crate::statistics::Spread;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -54,13 +53,18 @@ pub fn page(report: &Report) -> String {
 
 fn push_introduction(page: &mut String, report: &Report) {
     let environment = &report.environment;
-    let lines = escape(&environment.describe()).replace('\n', "<br>");
+    let lines = escape(&report.describe()).replace('\n', "<br>");
+    let sampled = if environment.verifies_all {
+        "always"
+    } else {
+        "for one in 61 and the first on each connection"
+    };
     let _ = write!(
         page,
         "<p>{lines}</p>\n<p>Made by <code>{}</code>.</p>\n<p><b>One machine, over its loopback \
          device.</b> Every server is a fresh process for each run, has one core with all its \
          threads, and takes turns with the others. Every reply is verified: its length always, its \
-         content for one in 61 and the first on each connection. Differences that not every round \
+         content {sampled}. Differences that not every round \
          saw are ties. Rows that are bad for a server stay.</p>\n",
         escape(&environment.command)
     );
@@ -124,12 +128,8 @@ fn push_row(page: &mut String, report: &Report, row: &RowResult) {
     push_row_table(page, report, row);
 }
 
-fn is_valid(series: &Series<Sample>) -> bool {
-    series.failure.is_none() && series.samples.iter().all(Sample::is_valid)
-}
-
 fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
-    let spread = series.spread(|s| s.cpu_us).filter(|_| is_valid(series));
+    let spread = series.spread(|s| s.cpu_us).filter(|_| series.is_valid());
     let ratio = row
         .ratio(&series.name, NULL)
         .filter(|_| series.name != NULL);
@@ -151,7 +151,7 @@ fn cost_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
 fn rate_bar(row: &RowResult, series: &Series<Sample>) -> Bar {
     let spread = series
         .spread(|s| s.operations_per_s)
-        .filter(|_| is_valid(series));
+        .filter(|_| series.is_valid());
     let proof = row.capacity(&series.name);
     let proven = spread.filter(|_| proof == Capacity::Proven);
     let rate = spread.map_or_else(String::new, |spread| thousands(spread.median));
@@ -203,34 +203,16 @@ fn push_row_table(page: &mut String, report: &Report, row: &RowResult) {
     ]));
     let connections = report.environment.connections;
     let lines = row.servers.iter().map(|series| {
-        let show = |figure: fn(&Sample) -> f64, decimals| {
-            series
-                .spread(figure)
-                .map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
-        };
-        let mut cells = vec![series.name.clone(), show(|s| s.cpu_us, 3)];
-        cells.extend(bases.iter().map(|base| {
-            show_ratio(
-                row.ratio(&series.name, base)
-                    .filter(|_| *base != series.name),
-            )
-        }));
+        let mut cells = vec![series.name.clone(), show(series.spread(|s| s.cpu_us), 3)];
+        cells.extend(ratios(row, series, &bases));
         let percent = |figure: fn(&Sample) -> f64| {
             median(series.spread(|sample| figure(sample) * 100.0), 0) + " %"
         };
-        let mib = |figure: fn(&Sample) -> u64| {
-            median(series.spread(|s| figure(s) as f64 / f64::from(1 << 20)), 1)
-        };
-        cells.push(show(|s| s.operations_per_s, 0));
+        cells.push(show(series.spread(|s| s.operations_per_s), 0));
         let (server, generator) = (percent(|s| s.server_busy), percent(|s| s.generator_busy));
         cells.push(format!("{server}, {generator}"));
         cells.push(median(series.spread(Sample::generator_us), 3));
-        cells.push(format!(
-            "{}, {}, {}",
-            mib(|s| s.memory.start_bytes),
-            mib(|s| s.memory.peak_bytes),
-            mib(|s| s.memory.drained_bytes)
-        ));
+        cells.push(memory_mib(series));
         cells.push(row.notes(series, connections).join("; "));
         cells
     });
@@ -266,34 +248,13 @@ fn push_latency_row(page: &mut String, result: &LatencyResult) {
         );
     }
     page.push_str("</div>\n<details><summary>Figures</summary>");
-    let titles = owned(&[
-        "a second",
-        "server",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "max",
-        "CPU us each",
-        "notes",
-    ]);
+    let titles = owned(&[&["a second", "server"], &LATENCY_TITLES[..]].concat());
     let lines = result.rates.iter().flat_map(|rate| {
         rate.servers.iter().map(|series| {
-            let us = |figure: fn(&LatencySample) -> f64| median(series.spread(figure), 0);
-            vec![
-                format!("{} ({:.0} %)", thousands(rate.per_s), rate.share * 100.0),
-                series.name.clone(),
-                us(|s| s.p50_us),
-                us(|s| s.p90_us),
-                us(|s| s.p99_us),
-                us(|s| s.p999_us),
-                us(|s| s.max_us),
-                median(
-                    Spread::of(series.samples.iter().filter_map(|s| s.cpu_us)),
-                    2,
-                ),
-                latency_notes(series).join("; "),
-            ]
+            let per_s = format!("{} ({:.0} %)", thousands(rate.per_s), rate.share * 100.0);
+            let mut cells = vec![per_s, series.name.clone()];
+            cells.extend(latency_cells(series));
+            cells
         })
     });
     push_table(page, &titles, lines);
@@ -388,6 +349,7 @@ fn push_peers(page: &mut String, report: &Report) {
         "server",
         "version",
         "what it is",
+        "built",
         "tried and passed",
         "not passed",
     ]);
@@ -404,6 +366,7 @@ fn push_peers(page: &mut String, report: &Report) {
             peer.name.clone(),
             peer.version.clone(),
             peer.about.clone(),
+            peer.built.clone(),
             passed,
             findings.collect::<Vec<_>>().join("; "),
         ]
@@ -436,6 +399,7 @@ fn push_environment(page: &mut String, report: &Report) {
     };
     let facts = [
         ("processor", environment.processor.clone()),
+        ("cores", environment.topology.clone()),
         ("cores used", environment.cores.to_string()),
         ("memory", environment.memory.clone()),
         (
@@ -443,6 +407,8 @@ fn push_environment(page: &mut String, report: &Report) {
             format!("{}, Linux {}", environment.system, environment.kernel),
         ),
         ("governor", known(&environment.governor)),
+        ("boost", known(&environment.boost)),
+        ("io_uring", environment.io_uring.to_string()),
         ("loopback MTU", environment.loopback_mtu.clone()),
         ("keirin-bench", environment.version.to_owned()),
         ("seconds since 1970", environment.unix_time_s.to_string()),

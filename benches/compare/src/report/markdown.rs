@@ -6,7 +6,7 @@ use super::table::median;
 use super::{Capacity, Report, RowResult};
 use crate::load::idle::Memory;
 use crate::peers::catalogue::NULL;
-use crate::run::measure::{LatencySample, Sample};
+use crate::run::measure::LatencySample;
 use crate::statistics::Spread;
 
 /// The page. `name` is that of the files beside it, without what follows the dot.
@@ -21,7 +21,7 @@ pub fn page(report: &Report, name: &str) -> String {
          with the settings of the machine. Rows that are bad for a server stay.\n\n",
         environment.command
     );
-    for line in environment.describe().lines() {
+    for line in report.describe().lines() {
         let _ = writeln!(page, "{line}  ");
     }
     let names = names(report);
@@ -41,6 +41,7 @@ pub fn page(report: &Report, name: &str) -> String {
     }
     push_latency(&mut page, report);
     push_memory(&mut page, report);
+    push_soak(&mut page, report);
     push_servers(&mut page, report);
     page
 }
@@ -83,7 +84,7 @@ fn push_table(
 
 fn is_valid(row: &RowResult, name: &str) -> Option<bool> {
     let series = row.servers.iter().find(|series| series.name == name)?;
-    Some(series.failure.is_none() && series.samples.iter().all(Sample::is_valid))
+    Some(series.is_valid())
 }
 
 fn cost(row: &RowResult, name: &str) -> String {
@@ -143,6 +144,13 @@ fn push_latency(page: &mut String, report: &Report) {
             let cells = result.rates.iter().map(|rate| {
                 let series = &rate.servers[index];
                 let us = |figure: fn(&LatencySample) -> f64| median(series.spread(figure), 0);
+                let right = series
+                    .samples
+                    .iter()
+                    .all(|sample| sample.errors.total() == 0);
+                if series.failure.is_some() || !right {
+                    return "INVALID".to_owned();
+                }
                 if series.samples.iter().any(|sample| sample.unfinished > 0) {
                     return "...".to_owned();
                 }
@@ -191,6 +199,41 @@ fn push_memory(page: &mut String, report: &Report) {
     }
 }
 
+fn push_soak(page: &mut String, report: &Report) {
+    let Some(soak) = &report.soak else { return };
+    let _ = writeln!(
+        page,
+        "\n## Memory over time\n\n{}, at 70 % of what each server can do. The slope is of the second \
+         half; a leak that is slow shows in hours only (`--soak 3600`).\n",
+        soak.row.task.describe()
+    );
+    push_titles(
+        page,
+        &[
+            "server",
+            "a second",
+            "seconds",
+            "MiB at the end",
+            "KiB a second",
+        ],
+    );
+    for series in &soak.servers {
+        let cells = match (&series.failure, series.samples.first()) {
+            (None, Some(sample)) if sample.errors.total() == 0 => {
+                let (seconds, bytes) = sample.memory.last().copied().unwrap_or_default();
+                [
+                    format!("{:.0}", sample.per_s),
+                    format!("{seconds:.0}"),
+                    format!("{:.1}", bytes / f64::from(1 << 20)),
+                    format!("{:+.1}", sample.growth_per_s / 1024.0),
+                ]
+            }
+            _ => ["INVALID", "", "", ""].map(str::to_owned),
+        };
+        push_line(page, std::iter::once(series.name.clone()).chain(cells));
+    }
+}
+
 fn push_servers(page: &mut String, report: &Report) {
     page.push_str("\n## Servers\n\n");
     push_titles(
@@ -231,17 +274,18 @@ fn push_servers(page: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::verify::Errors;
     use crate::report::tests::{GOOD, report};
+    use crate::report::{Series, SoakResult};
+    use crate::run::measure::{Sample, SoakSample};
 
     #[test]
     fn a_row_is_a_line_and_a_server_a_column() {
-        let mut report = report(
-            &[GOOD],
-            &[Sample {
-                cpu_us: 9.0,
-                ..GOOD
-            }],
-        );
+        let dear = Sample {
+            cpu_us: 9.0,
+            ..GOOD
+        };
+        let mut report = report(&[GOOD, GOOD], &[dear, dear]);
         report.peers = vec![crate::peers::Peer::parse("other=x {port}").unwrap()];
         report.peers[0].name = "keirin".to_owned();
         let page = page(&report, "benchmarks");
@@ -251,5 +295,26 @@ mod tests {
         );
         assert!(page.contains("| hello | 1 | 6.00 | 1.50 |\n"), "{page}");
         assert!(page.contains("| hello | 1 | ? | ? |\n"), "{page}");
+    }
+
+    #[test]
+    fn a_soak_tells_the_slope() {
+        let mut report = report(&[GOOD], &[GOOD]);
+        let mut series = Series::new(NULL);
+        series.samples.push(SoakSample {
+            per_s: 500.0,
+            due: 1000,
+            errors: Errors::default(),
+            memory: vec![(1.0, 1_048_576.0), (2.0, 2_097_152.0)],
+            growth_per_s: 2048.0,
+        });
+        let mut failed = Series::new("other");
+        failed.failure = Some("ended".to_owned());
+        let servers = vec![series, failed];
+        let row = report.rows[0].row;
+        report.soak = Some(SoakResult { row, servers });
+        let page = page(&report, "benchmarks");
+        assert!(page.contains("| null | 500 | 2 | 2.0 | +2.0 |\n"), "{page}");
+        assert!(page.contains("| other | INVALID |"), "{page}");
     }
 }

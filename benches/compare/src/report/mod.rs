@@ -1,6 +1,7 @@
 //! What came of a comparison: every sample, and what may be said of them.
 //!
 //! - [`environment`]: the machine, and how it was measured;
+//! - [`places`]: what stands in it instead of paths and hosts;
 //! - [`table`]: for a terminal; [`html`], a page with [`chart`]s; [`markdown`], one for the
 //!   documentation; and JSON, by serde.
 
@@ -21,6 +22,7 @@ pub mod chart;
 pub mod environment;
 pub mod html;
 pub mod markdown;
+pub mod places;
 pub mod table;
 
 /// A server at its limit uses so much of its core.
@@ -51,6 +53,8 @@ pub struct Report {
     pub latency: Vec<LatencyResult>,
     /// The soak, if there was one.
     pub soak: Option<SoakResult>,
+    /// Somebody ended it before all was measured.
+    pub stopped: bool,
 }
 
 /// The samples of one server in one row: sample `i` of each server belongs to the same round.
@@ -81,6 +85,14 @@ impl<T> Series<T> {
     }
 }
 
+impl Series<Sample> {
+    /// Measured as often as it should have been, with right answers each time.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.failure.is_none() && self.samples.iter().all(Sample::is_valid)
+    }
+}
+
 /// The samples of one row.
 #[derive(Clone, Debug, Serialize)]
 pub struct RowResult {
@@ -106,6 +118,22 @@ pub struct LatencyResult {
     pub row: Row,
     /// Each rate.
     pub rates: Vec<RateResult>,
+}
+
+impl LatencyResult {
+    /// Of a row for which no rates are known, as the null server could not be asked.
+    #[must_use]
+    pub fn failed(row: Row, error: &dyn std::error::Error) -> Self {
+        let mut null = Series::new(NULL);
+        null.failure = Some(error.to_string());
+        let rate = RateResult {
+            share: 0.0,
+            per_s: 0.0,
+            servers: vec![null],
+        };
+        let rates = vec![rate];
+        Self { row, rates }
+    }
 }
 
 /// The samples of one rate.
@@ -146,13 +174,13 @@ impl RowResult {
     }
 
     /// The server's CPU time per request as a multiple of another's, taken round by round. `None`
-    /// where one of the two was not measured or answered wrongly.
+    /// where one of the two was not measured, failed or answered wrongly.
     #[must_use]
     pub fn ratio(&self, server: &str, to: &str) -> Option<Spread> {
         let costs = |name: &str| -> Option<Vec<f64>> {
-            let samples = self.samples(name)?;
-            let valid = samples.iter().all(Sample::is_valid);
-            valid.then(|| samples.iter().map(|sample| sample.cpu_us).collect())
+            let series = self.servers.iter().find(|series| series.name == name)?;
+            let costs = series.samples.iter().map(|sample| sample.cpu_us);
+            series.is_valid().then(|| costs.collect())
         };
         statistics::ratio(&costs(server)?, &costs(to)?)
     }
@@ -170,7 +198,7 @@ impl RowResult {
         let mut doubts = Vec::new();
         let busy = median(server, |s| s.server_busy);
         if busy < SERVER_BUSY_MIN {
-            doubts.push(format!("server at {:.0} % of its core", busy * 100.0));
+            doubts.push(format!("server at {:.0} %", busy * 100.0));
         }
         let generator = median(server, |s| s.generator_busy);
         if generator > GENERATOR_BUSY_MAX {
@@ -257,6 +285,17 @@ impl Report {
             && are_valid(soak, |sample| sample.errors.total() == 0)
     }
 
+    /// What should be known of all figures: machine, measurement, and warnings where there are any
+    /// due. Some lines.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = self.environment.describe();
+        if self.stopped {
+            text.push_str("\nSTOPPED before all was measured");
+        }
+        text
+    }
+
     /// Everything, as JSON.
     ///
     /// # Errors
@@ -290,6 +329,7 @@ fn are_valid<'a, T: 'a>(
 pub fn show_ratio(ratio: Option<Spread>) -> String {
     match ratio {
         None => "-".to_owned(),
+        Some(spread) if spread.count == 1 => format!("one run: {:.2}", spread.median),
         Some(spread) if spread.is_tie() => format!("tie: {}", spread.show(2)),
         Some(spread) => spread.show(2),
     }
@@ -350,6 +390,7 @@ pub(crate) mod tests {
             memory: Vec::new(),
             latency: Vec::new(),
             soak: None,
+            stopped: false,
         }
     }
 
@@ -383,8 +424,10 @@ pub(crate) mod tests {
         assert!(!report(&[GOOD], &[silent]).is_valid());
         let mut report = report(&[GOOD], &[GOOD]);
         assert!(report.is_valid());
+        assert!(report.rows[0].ratio(KEIRIN, NULL).is_some());
         report.rows[0].servers[1].failure = Some("ended at once".to_owned());
         assert!(!report.is_valid());
+        assert_eq!(report.rows[0].ratio(KEIRIN, NULL), None);
         assert!(notes(&report).contains("FAILED: ended at once"));
     }
 
@@ -405,7 +448,7 @@ pub(crate) mod tests {
             server_busy: 0.96,
             ..slow
         };
-        assert_eq!(doubts(at_rest), "server at 96 % of its core");
+        assert_eq!(doubts(at_rest), "server at 96 %");
         let bound = Sample {
             generator_busy: 0.91,
             ..slow
@@ -445,6 +488,7 @@ pub(crate) mod tests {
         };
         assert_eq!(of(&[6.0, 8.0]), "1.75 (1.50..2.00)");
         assert_eq!(of(&[3.0, 8.0, 5.0]), "tie: 1.25 (0.75..2.00)");
+        assert_eq!(of(&[6.0]), "one run: 1.50");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::statistics::Spread;
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n", self.environment.describe())?;
+        writeln!(f, "{}\n", self.describe())?;
         let bases = self.bases();
         if !self.rows.is_empty() {
             let mut lines = vec![titles(&bases)];
@@ -36,18 +36,7 @@ impl Display for Report {
             write_titled(f, &titles, lines)?;
         }
         if !self.latency.is_empty() {
-            let titles = [
-                "scenario",
-                "a second",
-                "server",
-                "p50 us",
-                "p90",
-                "p99",
-                "p99.9",
-                "max",
-                "CPU us each",
-                "notes",
-            ];
+            let titles = [&["scenario", "a second", "server"], &LATENCY_TITLES[..]].concat();
             write_titled(f, &titles, self.latency.iter().flat_map(latency_lines))?;
         }
         if let Some(soak) = &self.soak {
@@ -128,8 +117,60 @@ pub fn median(spread: Option<Spread>, decimals: usize) -> String {
     spread.map_or_else(|| "-".to_owned(), |s| format!("{:.decimals$}", s.median))
 }
 
-fn show(spread: Option<Spread>, decimals: usize) -> String {
+/// The median with its spread.
+#[must_use]
+pub fn show(spread: Option<Spread>, decimals: usize) -> String {
     spread.map_or_else(|| "-".to_owned(), |s| s.show(decimals))
+}
+
+/// The CPU time of a server as a multiple of that of each of `bases`.
+pub fn ratios(
+    row: &RowResult,
+    series: &Series<Sample>,
+    bases: &[&str],
+) -> impl Iterator<Item = String> {
+    bases.iter().map(|base| {
+        let other = *base != series.name;
+        show_ratio(other.then(|| row.ratio(&series.name, base)).flatten())
+    })
+}
+
+/// Memory in use at the start, at its peak and when drained, in MiB.
+#[must_use]
+pub fn memory_mib(series: &Series<Sample>) -> String {
+    let of_mib = |figure: fn(&Sample) -> u64| {
+        median(series.spread(|s| figure(s) as f64 / f64::from(1 << 20)), 1)
+    };
+    let start = of_mib(|s| s.memory.start_bytes);
+    let peak = of_mib(|s| s.memory.peak_bytes);
+    format!("{start}, {peak}, {}", of_mib(|s| s.memory.drained_bytes))
+}
+
+/// What [`latency_cells`] tell.
+pub const LATENCY_TITLES: [&str; 7] = [
+    "p50 us",
+    "p90",
+    "p99",
+    "p99.9",
+    "max",
+    "CPU us each",
+    "notes",
+];
+
+/// The latencies of a server at one rate.
+#[must_use]
+pub fn latency_cells(series: &Series<LatencySample>) -> [String; 7] {
+    let us = |figure: fn(&LatencySample) -> f64| median(series.spread(figure), 0);
+    let cpu_us = series.samples.iter().filter_map(|sample| sample.cpu_us);
+    [
+        us(|s| s.p50_us),
+        us(|s| s.p90_us),
+        us(|s| s.p99_us),
+        us(|s| s.p999_us),
+        us(|s| s.max_us),
+        median(Spread::of(cpu_us), 2),
+        latency_notes(series).join("; "),
+    ]
 }
 
 fn cells(
@@ -155,23 +196,14 @@ fn cells(
         median(user, 3),
         median(Spread::of(system), 3),
     ];
-    let ratio = |to: &&str| show_ratio(row.ratio(&series.name, to).filter(|_| *to != series.name));
-    cells.extend(bases.iter().map(ratio));
+    cells.extend(ratios(row, series, bases));
     cells.push(show(series.spread(|s| s.operations_per_s), 0));
     cells.push(match row.capacity(&series.name) {
         Capacity::Proven => "yes".to_owned(),
         Capacity::NotProven(doubts) => format!("NOT PROVEN: {}", doubts.join(", ")),
     });
     cells.push(median(series.spread(Sample::generator_us), 3));
-    let mib = |figure: fn(&Sample) -> u64| {
-        median(series.spread(|s| figure(s) as f64 / f64::from(1 << 20)), 1)
-    };
-    cells.push(format!(
-        "{}, {}, {}",
-        mib(|s| s.memory.start_bytes),
-        mib(|s| s.memory.peak_bytes),
-        mib(|s| s.memory.drained_bytes)
-    ));
+    cells.push(memory_mib(series));
     cells.push(row.notes(series, connections).join("; "));
     cells
 }
@@ -207,8 +239,7 @@ fn memory_lines(result: &MemoryResult) -> Vec<Vec<String>> {
 }
 
 /// What should be known beside the latencies of a server.
-#[must_use]
-pub fn latency_notes(series: &Series<LatencySample>) -> Vec<String> {
+fn latency_notes(series: &Series<LatencySample>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(failure) = &series.failure {
         notes.push(format!("FAILED: {failure}"));
@@ -241,22 +272,13 @@ pub fn latency_notes(series: &Series<LatencySample>) -> Vec<String> {
 fn latency_lines(result: &LatencyResult) -> Vec<Vec<String>> {
     let of_rate = |rate: &super::RateResult| {
         let lines = rate.servers.iter().map(|series| {
-            let us = |figure: fn(&LatencySample) -> f64| median(series.spread(figure), 0);
-            vec![
+            let mut cells = vec![
                 result.row.task.to_string(),
                 format!("{:.0} ({:.0} %)", rate.per_s, rate.share * 100.0),
                 series.name.clone(),
-                us(|s| s.p50_us),
-                us(|s| s.p90_us),
-                us(|s| s.p99_us),
-                us(|s| s.p999_us),
-                us(|s| s.max_us),
-                median(
-                    Spread::of(series.samples.iter().filter_map(|s| s.cpu_us)),
-                    2,
-                ),
-                latency_notes(series).join("; "),
-            ]
+            ];
+            cells.extend(latency_cells(series));
+            cells
         });
         lines.collect::<Vec<_>>()
     };
@@ -269,7 +291,10 @@ fn soak_lines(soak: &SoakResult) -> Vec<Vec<String>> {
         let (seconds, bytes) = last
             .and_then(|sample| sample.memory.last().copied())
             .unwrap_or_default();
-        let mut notes = Vec::from_iter(series.failure.clone());
+        let mut notes = Vec::new();
+        if let Some(failure) = &series.failure {
+            notes.push(format!("FAILED: {failure}"));
+        }
         if let Some(sample) = last.filter(|sample| sample.errors.total() > 0) {
             notes.push(format!("INVALID: {}", sample.errors));
         }

@@ -1,8 +1,9 @@
 //! One run of one fresh server.
 
 use std::process::Command;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -177,13 +178,13 @@ impl Contestant<'_> {
         match self {
             Self::Null => {
                 let scenario = row.base().task.to_string();
-                start(cores, |port| {
-                    let mut command = Command::new(&options.executable);
-                    command.args(["null", "--scenario", &scenario, &port.to_string()]);
-                    command
-                })
+                let own = options.executable.display().to_string();
+                let words = [own.as_str(), "null", "--scenario", &scenario, "{port}"];
+                start(options, cores, &words.map(str::to_owned))
             }
-            Self::Peer(_) => self.start_in_mode(row.task.duty().mode(&options.deflate), cores),
+            Self::Peer(_) => {
+                self.start_in_mode(options, row.task.duty().mode(&options.deflate), cores)
+            }
         }
     }
 
@@ -191,19 +192,17 @@ impl Contestant<'_> {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_in_mode(self, mode: &str, cores: &Cores) -> Result<ServerProcess> {
+    pub fn start_in_mode(
+        self,
+        options: &Options,
+        mode: &str,
+        cores: &Cores,
+    ) -> Result<ServerProcess> {
         let Self::Peer(peer) = self else {
             return Err("the null server has no modes".into());
         };
-        start(cores, |port| {
-            let mut words = peer.command.iter().map(|word| {
-                word.replace("{port}", &port.to_string())
-                    .replace("{mode}", mode)
-            });
-            let mut command = Command::new(words.next().unwrap_or_default());
-            command.args(words);
-            command
-        })
+        let words = peer.command.iter().map(|word| word.replace("{mode}", mode));
+        start(options, cores, &words.collect::<Vec<_>>())
     }
 
     fn is_socket_io(self) -> bool {
@@ -215,12 +214,19 @@ impl Contestant<'_> {
     }
 }
 
-/// A fresh server on its core, with the calling thread on the generator's.
-fn start(cores: &Cores, command: impl FnOnce(u16) -> Command) -> Result<ServerProcess> {
+/// A fresh server on its core, with the calling thread on the generator's. It ends with us.
+fn start(options: &Options, cores: &Cores, words: &[String]) -> Result<ServerProcess> {
     let port = process::free_port()?;
+    let mut command = Command::new(&options.executable);
+    command.args(["child", &std::process::id().to_string()]);
+    command.args(
+        words
+            .iter()
+            .map(|word| word.replace("{port}", &port.to_string())),
+    );
     // The server inherits where this thread is pinned, with all the threads it will start.
     cores.server.map_or(Ok(()), process::pin)?;
-    let server = ServerProcess::start(command(port), port);
+    let server = ServerProcess::start(command, port);
     cores
         .generator
         .first()
@@ -238,12 +244,15 @@ pub fn memory(
     contestant: Contestant<'_>,
     cores: &Cores,
 ) -> Result<Memory> {
-    let server = contestant.start(options, row, cores)?;
     let (asked, content) = contestant.asked(options, row);
     let Task::WebSocket(scenario) = asked.task else {
         return Err("idle connections are measured over WebSocket".into());
     };
-    idle::run(scenario, server.address(), server.id(), content)
+    let limit = options.run_limit();
+    let mut server = contestant.start(options, row, cores)?.killed_after(limit);
+    let memory = idle::run(scenario, server.address(), server.id(), content);
+    server.check()?;
+    memory
 }
 
 fn load_of<'c>(
@@ -290,23 +299,29 @@ impl Used {
 /// One run in a closed loop.
 ///
 /// # Errors
-/// When the server does not start, or the system fails.
+/// When the server does not start, answers nothing, or ends, or the system fails.
 pub fn capacity(
     options: &Options,
     row: Row,
     contestant: Contestant<'_>,
     cores: &Cores,
 ) -> Result<Sample> {
-    let server = contestant.start(options, row, cores)?;
+    let limit = options.run_limit();
+    let mut server = contestant.start(options, row, cores)?.killed_after(limit);
     let load = load_of(options, row, contestant, cores, &server);
     let start_bytes = process::memory_in_use(server.id())?;
     let mut used = Used::default();
-    let outcome = load::run(&load, |edge| used.note(edge, &server))?;
+    let outcome = load::run(&load, |edge| used.note(edge, &server));
     thread::sleep(REST);
+    server.check()?;
+    let outcome = outcome?;
+    if outcome.operations == 0 {
+        let wall_s = outcome.wall.as_secs_f64();
+        return Err(format!("no answer in {wall_s:.1} s: {}", outcome.errors).into());
+    }
     let wall_s = outcome.wall.as_secs_f64();
     let cpu = used.cpu;
-    // Without an answer there is no cost per answer; the sample is invalid anyway.
-    let cpu_us = cpu.total.as_secs_f64() * 1e6 / outcome.operations.max(1) as f64;
+    let cpu_us = cpu.total.as_secs_f64() * 1e6 / outcome.operations as f64;
     Ok(Sample {
         operations: outcome.operations,
         operations_per_s: outcome.operations_per_s(),
@@ -339,10 +354,13 @@ pub fn latency(
     contestant: Contestant<'_>,
     cores: &Cores,
 ) -> Result<LatencySample> {
-    let server = contestant.start(options, row, cores)?;
+    let limit = options.run_limit();
+    let mut server = contestant.start(options, row, cores)?.killed_after(limit);
     let load = load_of(options, row, contestant, cores, &server);
     let mut used = Used::default();
-    let seen = load::run_open(&load, Pace { per_s }, |edge| used.note(edge, &server))?;
+    let seen = load::run_open(&load, Pace { per_s }, |edge| used.note(edge, &server));
+    server.check()?;
+    let seen = seen?;
     let done = Some(seen.due - seen.unfinished).filter(|&done| done > seen.due / 2);
     let us = |histogram: &Histogram<u64>, quantile| {
         histogram.value_at_quantile(quantile) as f64 / 1000.0
@@ -374,34 +392,43 @@ pub fn soak(
     contestant: Contestant<'_>,
     cores: &Cores,
 ) -> Result<SoakSample> {
-    let server = contestant.start(options, row, cores)?;
+    let limit = options.run_limit() + time;
+    let mut server = contestant.start(options, row, cores)?.killed_after(limit);
     let mut load = load_of(options, row, contestant, cores, &server);
     load.window = time;
     let id = server.id();
-    let looks = (time.as_secs_f64() / LOOK.as_secs_f64()) as u32;
-    thread::scope(|scope| {
-        let watch = scope.spawn(move || -> Result<Vec<(f64, f64)>> {
+    let (end, ended) = mpsc::channel();
+    let (seen, memory) = thread::scope(|scope| {
+        let watch = scope.spawn(move || {
             // Not on the generator's core, which spins.
             if let Some(core) = cores.server {
                 process::pin(core)?;
             }
-            let mut seen = Vec::new();
-            for look in 0..looks {
-                thread::sleep(LOOK);
-                let seconds = (f64::from(look) + 1.0) * LOOK.as_secs_f64();
-                seen.push((seconds, process::memory_in_use(id)? as f64));
-            }
-            Ok(seen)
+            watch_memory(id, &ended)
         });
-        let seen = load::run_open(&load, Pace { per_s }, |_| Ok(()))?;
-        let memory = watch.join().map_err(|_| "the watch on memory panicked")??;
-        let growth_per_s = statistics::slope(&memory[memory.len() / 2..]).unwrap_or(0.0);
-        Ok(SoakSample {
-            per_s,
-            due: seen.due,
-            errors: seen.errors,
-            memory,
-            growth_per_s,
-        })
+        let seen = load::run_open(&load, Pace { per_s }, |_| Ok(()));
+        drop(end);
+        let memory = watch.join().map_err(|_| "the watch on memory panicked");
+        (seen, memory)
+    });
+    server.check()?;
+    let (seen, memory) = (seen?, memory??);
+    let growth_per_s = statistics::slope(&memory[memory.len() / 2..]).unwrap_or(0.0);
+    Ok(SoakSample {
+        per_s,
+        due: seen.due,
+        errors: seen.errors,
+        memory,
+        growth_per_s,
     })
+}
+
+/// Looks at the memory of process `id` until the other end of `ended` is dropped.
+fn watch_memory(id: u32, ended: &Receiver<()>) -> Result<Vec<(f64, f64)>> {
+    let (begin, mut seen) = (Instant::now(), Vec::new());
+    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        let bytes = process::memory_in_use(id)? as f64;
+        seen.push((begin.elapsed().as_secs_f64(), bytes));
+    }
+    Ok(seen)
 }

@@ -6,6 +6,8 @@
 //! - [`progress`]: how long it will still take.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::Result;
@@ -35,6 +37,10 @@ const SOAK_SHARE: f64 = 0.7;
 const OVERHEAD: Duration = Duration::from_millis(120);
 /// The same for each thousand connections.
 const OVERHEAD_OF_1000: Duration = Duration::from_millis(180);
+/// What a run may take at most, beside 30 times its window.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// What the trials of the gate may take.
+const GATE_LIMIT: Duration = Duration::from_secs(120);
 /// Warm-up of servers that are compiled while they run, at least.
 const WARM_UP_MIN: Duration = Duration::from_millis(300);
 
@@ -73,6 +79,8 @@ pub struct Options {
     pub content: Content,
     /// Whether servers are tried out beforehand.
     pub gate: bool,
+    /// Set when somebody wants an end: the run under way is the last then.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Options {
@@ -118,6 +126,16 @@ impl Options {
             planned += servers * (time + self.planned_run(row, false) + OVERHEAD);
         }
         planned
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// A run that takes longer than this hangs: what is slow has had 20 windows by then.
+    #[must_use]
+    pub fn run_limit(&self) -> Duration {
+        RUN_LIMIT + (self.warm_up_of(true) + self.window) * 30
     }
 
     /// Memory of idle connections hardly differs between runs, which take long.
@@ -171,12 +189,13 @@ impl Options {
     }
 }
 
-/// Runs the comparison. Pins the calling thread to the generator's core.
+/// Runs the comparison, and hands what there is to `keep` after each row. Pins the calling thread
+/// to the generator's core.
 ///
 /// # Errors
-/// When the system does not tell what cores there are, or the null server cannot be asked for a
-/// rate. What servers do wrong makes their rows invalid instead.
-pub fn run(mut options: Options) -> Result<Report> {
+/// When the system does not tell what cores there are, or `keep` fails. What servers do wrong makes
+/// their rows invalid instead.
+pub fn run(mut options: Options, mut keep: impl FnMut(&Report) -> Result<()>) -> Result<Report> {
     process::raise_file_limit()?;
     let cores = Cores::choose(options.threads_max)?;
     if options.gate {
@@ -192,19 +211,24 @@ pub fn run(mut options: Options) -> Result<Report> {
             memory: Vec::new(),
             latency: Vec::new(),
             soak: None,
+            stopped: false,
         },
         options: &options,
         cores,
     };
     for &row in &options.rows {
         comparison.measure_row(row);
+        keep(&comparison.report)?;
     }
     for &row in &options.latency {
-        comparison.measure_latency(row)?;
+        comparison.measure_latency(row);
+        keep(&comparison.report)?;
     }
     if let Some((row, time)) = options.soak {
         comparison.soak(row, time);
     }
+    comparison.report.stopped = options.is_stopped();
+    keep(&comparison.report)?;
     Ok(comparison.report)
 }
 
@@ -212,6 +236,9 @@ pub fn run(mut options: Options) -> Result<Report> {
 fn try_all(options: &mut Options, cores: &Cores) {
     let mut peers = std::mem::take(&mut options.peers);
     for peer in &mut peers {
+        if options.is_stopped() {
+            break;
+        }
         let has = |duty| peer.duties.contains(&duty);
         // Socket.IO's own messages would be in the way.
         let (http, post) = (has(Duty::Http), has(Duty::Post));
@@ -222,7 +249,8 @@ fn try_all(options: &mut Options, cores: &Cores) {
                 continue;
             }
             let contestant = Contestant::Peer(peer);
-            let verdict = match contestant.start_in_mode(mode, cores) {
+            let started = contestant.start_in_mode(options, mode, cores);
+            let verdict = match started.map(|server| server.killed_after(GATE_LIMIT)) {
                 Ok(server) if mode == "http" => gate::try_http(server.address(), post),
                 Ok(server) => gate::try_websocket(server.address()),
                 Err(error) => gate::Verdict {
@@ -257,18 +285,33 @@ impl Comparison<'_> {
             let servers: Vec<Series<Memory>> = self.in_turn(row, runs, "", |contestant, cores| {
                 measure::memory(options, row, contestant, cores)
             });
-            self.report.memory.push(MemoryResult { row, servers });
+            if !servers.is_empty() {
+                self.report.memory.push(MemoryResult { row, servers });
+            }
         } else {
             let servers: Vec<Series<Sample>> = self.in_turn(row, runs, "", |contestant, cores| {
                 measure::capacity(options, row, contestant, cores)
             });
-            self.report.rows.push(RowResult { row, servers });
+            if !servers.is_empty() {
+                self.report.rows.push(RowResult { row, servers });
+            }
         }
     }
 
-    fn measure_latency(&mut self, row: Row) -> Result<()> {
+    fn measure_latency(&mut self, row: Row) {
         let options = self.options;
-        let capacity = self.null_capacity(row)?;
+        if options.is_stopped() {
+            return;
+        }
+        let capacity = match self.null_capacity(row) {
+            Ok(capacity) => capacity,
+            Err(error) => {
+                return self
+                    .report
+                    .latency
+                    .push(LatencyResult::failed(row, &*error));
+            }
+        };
         let mut rates = Vec::new();
         for share in SHARES {
             let per_s = round_to_two_digits(capacity * share);
@@ -278,14 +321,17 @@ impl Comparison<'_> {
                 self.in_turn(row, runs, &what, |contestant, cores| {
                     measure::latency(options, row, per_s, contestant, cores)
                 });
-            rates.push(RateResult {
-                share,
-                per_s,
-                servers,
-            });
+            if !servers.is_empty() {
+                rates.push(RateResult {
+                    share,
+                    per_s,
+                    servers,
+                });
+            }
         }
-        self.report.latency.push(LatencyResult { row, rates });
-        Ok(())
+        if !rates.is_empty() {
+            self.report.latency.push(LatencyResult { row, rates });
+        }
     }
 
     /// What the null server did in the closed loop, or does now.
@@ -313,11 +359,12 @@ impl Comparison<'_> {
                 let per_s = round_to_two_digits(capacity.operations_per_s * SOAK_SHARE);
                 measure::soak(options, row, per_s, time, contestant, cores)
             });
-        self.report.soak = Some(SoakResult { row, servers });
+        self.report.soak = (!servers.is_empty()).then_some(SoakResult { row, servers });
     }
 
     /// Measures A B C, A B C: what drifts on the machine meets all servers alike. Who fails to
-    /// start, or to be measured, is not tried again.
+    /// start, or to be measured, is not tried again. Nobody at all when it is stopped before each
+    /// has been measured once.
     fn in_turn<T>(
         &mut self,
         row: Row,
@@ -333,6 +380,10 @@ impl Comparison<'_> {
             .collect();
         for run in 1..=runs {
             for (peer, series) in contestants.iter().zip(&mut all) {
+                if options.is_stopped() {
+                    let once = run > 1;
+                    return if once { all } else { Vec::new() };
+                }
                 let warms_up = peer.is_some_and(|peer| peer.warms_up);
                 let Row { task, in_flight } = row;
                 let name = &series.name;

@@ -3,13 +3,21 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::AddAssign;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getppid, getrlimit, kill_process_group,
+    set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Result;
@@ -17,11 +25,13 @@ use crate::Result;
 /// How long a server may take until it accepts connections.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server under test. Dropping it kills and reaps the process.
+/// A server under test, in a process group of its own, so that a Ctrl-C is left to us. Dropping it
+/// kills the group and reaps the process.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
     address: SocketAddr,
+    watch: Option<Watch>,
 }
 
 impl ServerProcess {
@@ -31,21 +41,41 @@ impl ServerProcess {
     /// # Errors
     /// When the process cannot be started, ends, or does not listen in time.
     pub fn start(mut command: Command, port: u16) -> Result<Self> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = child.process_group(0).spawn();
+        let child = child.map_err(|error| format!("cannot be started: {error}"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut server = Self { child, address };
+        let mut server = Self {
+            child,
+            address,
+            watch: None,
+        };
         let deadline = Instant::now() + START_TIMEOUT;
-        while TcpStream::connect(address).is_err() {
+        loop {
+            let accepts = TcpStream::connect_timeout(&address, START_TIMEOUT).is_ok();
+            // Asked afterwards: whoever accepts must not be another that has the port.
             if let Some(status) = server.child.try_wait()? {
-                return Err(format!("{command:?} ended at once: {status}").into());
+                return Err(format!("ended at once: {status}").into());
+            }
+            if accepts {
+                return Ok(server);
             }
             if Instant::now() > deadline {
-                return Err(format!("{command:?} does not listen on {address}").into());
+                return Err(format!(
+                    "does not listen on {address} within {} s",
+                    START_TIMEOUT.as_secs()
+                )
+                .into());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
-        Ok(server)
+    }
+
+    /// Kills the server when `limit` is over: whoever waits for it goes on then. At most once.
+    #[must_use]
+    pub fn killed_after(mut self, limit: Duration) -> Self {
+        self.watch = group_of(&self.child).map(|group| Watch::start(group, limit));
+        self
     }
 
     /// Where the server listens.
@@ -59,14 +89,92 @@ impl ServerProcess {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// What became of the server, if it is not there any more: that explains whatever else went
+    /// wrong.
+    ///
+    /// # Errors
+    /// That it was killed for taking too long, or ended by itself.
+    pub fn check(&mut self) -> Result<()> {
+        if let Some(watch) = &self.watch
+            && watch.has_killed.load(Ordering::Acquire)
+        {
+            let limit_s = watch.limit.as_secs();
+            return Err(format!("took more than {limit_s} s and was ended").into());
+        }
+        match self.child.try_wait()? {
+            Some(status) => Err(format!("ended while it was measured: {status}").into()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Fails only if the process has ended by itself; it is reaped either way.
-        let _ = self.child.kill();
+        // Before the process is reaped, and its number may be another's.
+        self.watch = None;
+        // Fails only if all of them have ended by themselves; the first is reaped either way.
+        let _ = group_of(&self.child).map(|group| kill_process_group(group, Signal::KILL));
         let _ = self.child.wait();
     }
+}
+
+fn group_of(child: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(child.id()).ok()?)
+}
+
+/// A thread that kills a process group when its time is over, unless it is dropped before.
+#[derive(Debug)]
+struct Watch {
+    limit: Duration,
+    has_killed: Arc<AtomicBool>,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    fn start(group: Pid, limit: Duration) -> Self {
+        let has_killed = Arc::new(AtomicBool::new(false));
+        let (end, ended) = mpsc::channel();
+        let killed = Arc::clone(&has_killed);
+        let thread = thread::spawn(move || {
+            if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                killed.store(true, Ordering::Release);
+                // Fails only if it has ended by itself.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+        });
+        Self {
+            limit,
+            has_killed,
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Becomes the program of `words`, which the kernel ends when process `parent` ends, however that
+/// happens.
+///
+/// # Errors
+/// When the program cannot be started, or the parent has ended already.
+pub fn become_child(parent: u32, words: &[std::ffi::OsString]) -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let is_there =
+        getppid().is_some_and(|id| u32::try_from(id.as_raw_nonzero().get()) == Ok(parent));
+    let (program, arguments) = words.split_first().ok_or("the program is missing")?;
+    if !is_there {
+        return Err("the parent has ended".into());
+    }
+    let error = Command::new(program).args(arguments).exec();
+    Err(format!("cannot start {}: {error}", program.display()).into())
 }
 
 /// A port of 127.0.0.1 on which nobody listens, below the range from which the kernel takes the
@@ -168,8 +276,37 @@ pub fn memory_peak(id: u32) -> Result<u64> {
 }
 
 fn memory_of(id: u32, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
-    Ok(parse_kilobytes(&text, name).ok_or("unknown format of /proc/PID/status")?)
+    sum_over_family(id, |id| {
+        let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+        Ok(parse_kilobytes(&text, name).ok_or("unknown format of /proc/PID/status")?)
+    })
+}
+
+/// The sum of a figure of process `id` and all that it has started, and they: a server may be a
+/// script around the one that works.
+///
+/// # Errors
+/// What `figure` reports of the first. One of the others may have ended meanwhile.
+pub fn sum_over_family<T: AddAssign>(id: u32, figure: impl Fn(u32) -> Result<T>) -> Result<T> {
+    let mut sum = figure(id)?;
+    let mut family = children(id);
+    while let Some(id) = family.pop() {
+        if let Ok(more) = figure(id) {
+            sum += more;
+        }
+        family.extend(children(id));
+    }
+    Ok(sum)
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .flatten()
+        .collect()
 }
 
 /// The value of a line of a file such as `/proc/meminfo`, in bytes.
@@ -195,11 +332,15 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Reads the times of process `id`.
+    /// Reads the times of process `id` and all that it has started.
     ///
     /// # Errors
     /// When there is no such process.
     pub fn read(id: u32) -> Result<Self> {
+        sum_over_family(id, Self::read_one)
+    }
+
+    fn read_one(id: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
         let (user_ticks, system_ticks) =
             parse_stat(&stat).ok_or("unknown format of /proc/PID/stat")?;
@@ -244,6 +385,15 @@ impl CpuTime {
     }
 }
 
+impl AddAssign for CpuTime {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.waited += other.waited;
+        self.user_ticks += other.user_ticks;
+        self.system_ticks += other.system_ticks;
+    }
+}
+
 /// How long the calling thread has waited for a core so far; zero where the kernel does not show
 /// it.
 #[must_use]
@@ -270,6 +420,8 @@ fn parse_schedstat(text: &str) -> Option<(Duration, Duration)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
@@ -321,6 +473,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_has_started_counts_with_it() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "while :; do :; done & while :; do wait; done"]);
+        let mut shell = shell.process_group(0).spawn().unwrap();
+        let id = shell.id();
+        let alone = || CpuTime::read_one(id).unwrap().total;
+        let ms = Duration::from_millis;
+        // The child works, and the shell waits.
+        while CpuTime::read(id).unwrap().total < alone() + ms(100) {
+            thread::yield_now();
+        }
+        let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let own_bytes = parse_kilobytes(&text, "VmRSS:").unwrap();
+        assert!(memory_in_use(id).unwrap() > own_bytes);
+        kill_process_group(group_of(&shell).unwrap(), Signal::KILL).unwrap();
+        shell.wait().unwrap();
+    }
+
+    #[test]
     fn the_file_limit_is_raised_to_what_is_allowed() {
         raise_file_limit().unwrap();
         let limit = getrlimit(Resource::Nofile);
@@ -332,6 +503,61 @@ mod tests {
         let (one, other) = (free_port().unwrap(), free_port().unwrap());
         assert_ne!(one, other);
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, one)).is_ok());
+    }
+
+    /// A server that accepts, as far as the kernel does that for it, and is silent.
+    fn silent() -> ServerProcess {
+        let port = free_port().unwrap();
+        let mut command = Command::new("python3");
+        let program = "import socket, sys, time\n\
+                       s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
+                       time.sleep(600)";
+        command.args(["-c", program, &port.to_string()]);
+        ServerProcess::start(command, port).unwrap()
+    }
+
+    #[test]
+    fn a_server_that_takes_too_long_is_killed_and_that_is_told() {
+        let mut server = silent().killed_after(Duration::from_secs(600));
+        assert!(server.check().is_ok());
+        let mut server = silent().killed_after(Duration::from_millis(1));
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        // Until it is gone.
+        assert!(!matches!(stream.read(&mut [0]), Ok(1)));
+        let error = server.check().unwrap_err().to_string();
+        assert!(error.contains("and was ended"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_ended_is_named_as_the_reason() {
+        let mut server = silent();
+        server.child.kill().unwrap();
+        let error = loop {
+            match server.check() {
+                Ok(()) => thread::yield_now(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("ended while it was measured"), "{error}");
+    }
+
+    #[test]
+    fn all_of_a_server_is_gone_with_it() {
+        let port = free_port().unwrap();
+        let mut command = Command::new("sh");
+        let program = "import socket, sys, time\n\
+                       s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
+                       time.sleep(600)";
+        // The shell waits for its child, which is what listens.
+        let line = format!("python3 -c \"$0\" {port}; true");
+        command.args(["-c", &line, program]);
+        let server = ServerProcess::start(command, port).unwrap();
+        let address = server.address();
+        drop(server);
+        // The kernel closes what it had open a moment later.
+        while TcpStream::connect(address).is_ok() {
+            thread::yield_now();
+        }
     }
 
     #[test]

@@ -101,6 +101,16 @@ impl Task {
         }
     }
 
+    /// Whether it can be asked at a fixed rate: a request or message after the other, on
+    /// connections that stay.
+    #[must_use]
+    pub fn has_rates(self) -> bool {
+        match self {
+            Self::Http(scenario) => scenario != http::Scenario::Connect,
+            Self::WebSocket(scenario) => matches!(scenario, ws::Scenario::Echo { .. }),
+        }
+    }
+
     /// What a server has to be able to do.
     #[must_use]
     pub fn duty(self) -> Duty {
@@ -162,7 +172,7 @@ impl FromStr for Task {
 }
 
 /// The rows that a list of names chooses: of tasks, `http`, `ws` (everything over WebSocket), or
-/// the beginning of names with a star after it. In the order of the list.
+/// the beginning of names with a star after it. In the order of the list, each once.
 ///
 /// # Errors
 /// When there is no such task.
@@ -184,7 +194,11 @@ pub fn rows_of(names: &str) -> Result<Vec<Row>, String> {
         if chosen.is_empty() {
             return Err(format!("no scenario like `{name}`: see keirin-bench help"));
         }
-        rows.extend(chosen.drain(..).flat_map(Task::rows));
+        for row in chosen.drain(..).flat_map(Task::rows) {
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
     }
     Ok(rows)
 }
@@ -205,6 +219,7 @@ mod tests {
         let pair = |name: &str, in_flight| (name.to_owned(), in_flight);
         let expected = [pair("upload64k", 1), pair("hello", 1), pair("hello", 16)];
         assert_eq!(names("upload64k,hello"), expected);
+        assert_eq!(names("upload64k,hello,upload*"), expected);
         assert_eq!(names("ws20"), [pair("ws20", 1), pair("ws20", 32)]);
         assert_eq!(names("publish1*").len(), 6);
         assert_eq!(names("http").len(), 9);
