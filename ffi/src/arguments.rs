@@ -6,6 +6,8 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::{ptr, slice};
 
+use keirin::proto::ws::utf8;
+
 use crate::status::{KEIRIN_ERR_LENGTH, KEIRIN_ERR_NULL, KEIRIN_ERR_UTF8, Outcome, Refused};
 
 /// Bytes that belong to somebody else. `data` is NULL for what is absent, and not for what is
@@ -67,7 +69,7 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize) -> Outcome<&'
 pub(crate) unsafe fn text<'a>(data: *const c_void, length: usize) -> Outcome<&'a str> {
     // SAFETY: as the caller promises.
     let bytes = unsafe { bytes(data, length) }?;
-    str::from_utf8(bytes).map_err(|_| Refused(KEIRIN_ERR_UTF8))
+    utf8::text(bytes).ok_or(Refused(KEIRIN_ERR_UTF8))
 }
 
 /// Text that ends with a NUL.

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use super::message::Kind;
+use super::utf8;
 use brotli::enc::cluster::HistogramPair;
 use brotli::enc::command::Command;
 use brotli::enc::encode::{
@@ -251,7 +252,7 @@ pub fn decode(payload: &[u8], out: &mut Vec<u8>, bytes_max: usize) -> Result<Kin
     };
     let start = out.len();
     decompress(rest, out, start.saturating_add(bytes_max))?;
-    if kind == Kind::Text && str::from_utf8(&out[start..]).is_err() {
+    if kind == Kind::Text && utf8::text(&out[start..]).is_none() {
         return Err(BrotliError::NotUtf8);
     }
     Ok(kind)

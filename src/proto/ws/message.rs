@@ -197,12 +197,23 @@ impl Receiver {
             return self.piece_together(bytes, workspace, limits);
         }
         let payload = &mut bytes[start..end];
-        if let Some(mask) = header.mask {
-            mask::apply(payload, mask, 0);
-        }
+        let event = if kind == Kind::Text && !header.rsv1 {
+            let text = match header.mask {
+                Some(mask) => utf8::unmask(payload, mask),
+                None => utf8::text(payload),
+            };
+            Event::Text(text.ok_or(WsError::Utf8)?)
+        } else {
+            unmask(payload, header.mask, 0);
+            if header.rsv1 {
+                Event::Compressed(kind, payload)
+            } else {
+                Event::Binary(payload)
+            }
+        };
         Ok(Step {
             used: end,
-            event: Some(Event::new(kind, header.rsv1, payload)?),
+            event: Some(event),
         })
     }
 
@@ -350,15 +361,20 @@ impl Assembly {
         };
         let count = frame.left.min(bytes.len());
         let piece = &mut bytes[..count];
-        let ascii = unmask(piece, frame.mask, frame.done);
+        let is_text = self.kind == Kind::Text && !self.compressed;
+        let goes_on = match frame.mask {
+            Some(mask) if is_text => self.text.push_masked(piece, mask, frame.done),
+            None if is_text => self.text.push(piece),
+            mask => {
+                unmask(piece, mask, frame.done);
+                true
+            }
+        };
+        if !goes_on {
+            return Err(WsError::Utf8);
+        }
         (frame.done, frame.left) = (frame.done + count, frame.left - count);
         let frame = *frame;
-        if self.kind == Kind::Text && !self.compressed {
-            let plain = ascii && self.text.is_complete();
-            if !plain && !self.text.push(piece) {
-                return Err(WsError::Utf8);
-            }
-        }
         self.make_room(count, frame, limits);
         self.buffer.extend_from_slice(piece);
         if frame.left == 0 {
@@ -391,12 +407,11 @@ impl Assembly {
     }
 }
 
-/// Unmasks a piece of a payload; returns whether it is known to be ASCII.
+/// Unmasks a piece of a payload, if it is masked.
 #[inline]
-fn unmask(piece: &mut [u8], mask: Option<[u8; 4]>, done: usize) -> bool {
-    match mask {
-        Some(mask) => mask::apply_looking(piece, mask, done),
-        None => piece.is_ascii(),
+fn unmask(piece: &mut [u8], mask: Option<[u8; 4]>, done: usize) {
+    if let Some(mask) = mask {
+        mask::apply(piece, mask, done);
     }
 }
 

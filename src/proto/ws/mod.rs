@@ -8,13 +8,12 @@ mod error;
 pub mod extensions;
 pub mod frame;
 pub mod handshake;
-pub mod mask;
 pub mod message;
 mod origin;
-pub mod utf8;
 
 pub use error::WsError;
 pub use frame::{FrameHeader, Opcode, Role};
 pub use handshake::{Handshake, HandshakeError};
+pub use keirin_payload::{mask, utf8};
 pub use message::{Event, Kind, MessageLimits, Receiver, Step, Workspace};
 pub use origin::OriginPolicy;

@@ -5,13 +5,18 @@ use wide::u8x16;
 /// Unmasks `bytes` in place, or masks them. `phase` is how many bytes of the payload came before.
 #[inline]
 pub fn apply(bytes: &mut [u8], mask: [u8; 4], phase: usize) {
-    apply_looking(bytes, mask, phase);
+    apply_looking(bytes, turned(mask, phase));
 }
 
-/// The same, and says whether what came out is ASCII.
+/// The mask as the byte of this phase meets it.
 #[inline]
-pub fn apply_looking(bytes: &mut [u8], mask: [u8; 4], phase: usize) -> bool {
-    let mask = u32::from_le_bytes(mask).rotate_right(turn(phase));
+pub(crate) fn turned(mask: [u8; 4], phase: usize) -> u32 {
+    u32::from_le_bytes(mask).rotate_right(turn(phase))
+}
+
+/// Unmasks `bytes` with a mask that was turned to them, and says whether what came out is ASCII.
+#[inline]
+pub(crate) fn apply_looking(bytes: &mut [u8], mask: u32) -> bool {
     let len = bytes.len();
     if len > 32 {
         vectors(bytes, mask)
@@ -158,12 +163,12 @@ mod tests {
     fn ascii_is_seen_behind_the_mask() {
         for len in 0..150 {
             let mut bytes = slow(&vec![0x7f; len], MASK, 0);
-            assert!(apply_looking(&mut bytes, MASK, 0), "{len}");
+            assert!(apply_looking(&mut bytes, turned(MASK, 0)), "{len}");
             for at in 0..len {
                 let mut plain = vec![0x7f; len];
                 plain[at] = 0x80;
                 let mut bytes = slow(&plain, MASK, 0);
-                assert!(!apply_looking(&mut bytes, MASK, 0), "{at} of {len}");
+                assert!(!apply_looking(&mut bytes, turned(MASK, 0)), "{at} of {len}");
             }
         }
     }
