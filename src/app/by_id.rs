@@ -297,6 +297,12 @@ impl<U: 'static> ById<'_, U> {
         self.state.resume(id)
     }
 
+    /// Hands all output that is ready to the kernel, on every connection: for a process that ends
+    /// before the callback returns.
+    pub fn flush(&mut self) {
+        self.state.flush_ready();
+    }
+
     /// The kind of WebSocket that the app added as the `index`th, whose data is `D`; sockets with
     /// data of another type get no events.
     pub fn sockets<D>(&self, index: u16) -> Option<Sockets<D>> {

@@ -621,4 +621,7 @@ function H3App() {
   throw new Error('keirin has no HTTP/3');
 }
 
+// What was answered is sent, even if the process ends before the loop turns.
+process.on('exit', () => native.appsFlush());
+
 module.exports = { App, SSLApp, H3App, us_listen_socket_close, us_socket_local_port };

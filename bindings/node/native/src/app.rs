@@ -27,6 +27,7 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"appUnlisten", unlisten),
     (c"appClose", close),
     (c"appStop", stop),
+    (c"appsFlush", flush),
     (c"appCounts", counts),
     (c"appWantLog", want_log),
 ];
@@ -218,6 +219,16 @@ unsafe extern "C" fn stop(env: sys::napi_env, info: sys::napi_callback_info) -> 
     if let Some(app) = call.addon.app() {
         app.stop(grace);
     }
+    std::ptr::null_mut()
+}
+
+/// Sends what every app has to send, without waiting for the loop: the process is about to end.
+unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    call.addon.each_app(|app| {
+        let _ = app.with(|cx| cx.by_id().flush());
+    });
     std::ptr::null_mut()
 }
 
