@@ -5,7 +5,8 @@
 
 const { types } = require('node:util');
 
-const native = require('./native.js');
+// A copy, since V8 looks up what Node-API has set by hashing its name, at every call.
+const native = { ...require('./native.js') };
 
 /**
  * The numbers of a call or event; `native/src/addon.rs` says which stands where.
