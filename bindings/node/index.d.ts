@@ -97,7 +97,10 @@ export interface HttpResponse {
    * @returns Whether all has left; with false, more may wait for `onWritable`. False after the end.
    */
   write(chunk: RecognizedString): boolean;
-  /** Ends the answer, with a last or only piece of content. The connection is kept by default. */
+  /**
+   * Ends the answer, with a last or only piece of content. What the client does not take at once is
+   * copied, however much that is. The connection is kept by default.
+   */
   end(body?: RecognizedString, closeConnection?: boolean): this;
   /**
    * Ends an answer that has no content. A length is what `Content-Length` is to say, as the answer
@@ -353,7 +356,10 @@ export interface AppOptions extends TlsOptions {
   requestsPerTurnMax?: number;
   /** Connections; more are closed when they come. Default 2^24, at least 1. */
   connectionsMax?: number;
-  /** Bytes of answers that may wait for a slow reader, over which it is cut off. Default 64 MiB. */
+  /**
+   * Bytes from `write` that may wait for a slow reader, over which it is cut off. The body of `end`
+   * waits whole. Default 64 MiB, at least 16 KiB.
+   */
   writeBufferBytesMax?: number;
   /** Bytes of an unread body that are read and dropped to keep a connection. Default 64 KiB. */
   discardBytesMax?: number;

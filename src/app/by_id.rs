@@ -155,6 +155,16 @@ impl<U: 'static> ById<'_, U> {
         self.state.end(id, body)
     }
 
+    /// The same, however much of `body` has to wait in memory for a slow peer: what counts against
+    /// `write_buffer_bytes_max` is what was written before.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    #[inline]
+    pub fn end_whole(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
+        self.state.end_whole(id, body)
+    }
+
     /// Completes the answer without content.
     ///
     /// # Errors

@@ -30,10 +30,7 @@ const NUMBERS = [
 /** Those that are on or off. */
 const FLAGS = ['halfClose', 'lengthRequired', 'accessLog', 'ioUring'];
 
-/**
- * A program that ends a response with a large body has it in memory already, so that it may wait
- * there too.
- */
+/** Programs for uWebSockets.js, which has no limit, may not look at what `write` returns. */
 const WRITE_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The options of an app, checked, as the binary takes them. */

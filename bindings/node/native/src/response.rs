@@ -78,7 +78,7 @@ unsafe extern "C" fn end(env: sys::napi_env, info: sys::napi_callback_info) -> V
             if closes {
                 by_id.close_after(id)?;
             }
-            by_id.end(id, body).map(|()| 0)
+            by_id.end_whole(id, body).map(|()| 0)
         })
     }))
 }
