@@ -548,7 +548,8 @@ export interface TemplatedApp {
 
   /**
    * Calls `handler` when a handler throws or its promise rejects: with the response and request, or
-   * with the WebSocket and no request. A response that it leaves unanswered is answered 500.
+   * with the WebSocket and no request. A response that it leaves unanswered is answered 500: when it
+   * returns, or when the promise that it has returned is settled.
    */
   onError(
     handler: (

@@ -26,6 +26,13 @@ const ABNORMAL = {
   13: [1006, 'Received invalid close payload'],
 };
 
+// The life of an app.
+const RUNNING = 0;
+/** It listens no more, and is done when everybody has left. */
+const STOPPING = 1;
+/** What it had is given back. */
+const STOPPED = 2;
+
 const LEVELS = ['access', 'info', 'warn', 'error'];
 
 const encoder = new TextEncoder();
@@ -45,9 +52,7 @@ class Owner {
     this.onError = undefined;
     this.onLog = undefined;
     this.stopped = [];
-    this.isStopped = false;
-    this.isShared = false;
-    this.isStopping = false;
+    this.life = RUNNING;
     this.counts = {};
     const number = native.appNew(events(this), appOptions(options));
     if (typeof number === 'string') throw new RangeError(number);
@@ -63,12 +68,14 @@ class Owner {
   release() {
     this.select();
     this.counts = native.appCounts();
-    this.isStopped = true;
+    this.life = STOPPED;
+    collected.unregister(this);
     native.appFree(this.number);
   }
 
-  /** Nothing listens any more. */
-  forgetListeners() {
+  /** Nothing listens any more, nor will. */
+  beginStop() {
+    this.life = STOPPING;
     for (const token of this.listeners) token.isOpen = false;
     this.listeners.clear();
   }
@@ -128,17 +135,18 @@ class Owner {
     this.log('warn', message);
   }
 
-  /** A handler has thrown or rejected: `subject` is its response or WebSocket. */
+  /**
+   * A handler has thrown or rejected: `subject` is its response or WebSocket. Returns a promise if
+   * `onError` goes on, which resolves in any case.
+   */
   failed(error, subject, req) {
     this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
-    if (this.onError === undefined) return;
+    if (this.onError === undefined) return undefined;
+    const fail = (how) => (again) => this.log('error', `onError has ${how}: ${explain(again)}`);
     try {
-      const result = this.onError(error, subject, req);
-      core.whenSettled(result, undefined, (again) =>
-        this.log('error', `onError has rejected: ${explain(again)}`),
-      );
+      return core.whenSettled(this.onError(error, subject, req), undefined, fail('rejected'));
     } catch (again) {
-      this.log('error', `onError has thrown: ${explain(again)}`);
+      return fail('thrown')(again);
     }
   }
 }
@@ -177,26 +185,25 @@ function handle(owner, run) {
     const result = run(res, req);
     if (core.isThenable(result)) {
       release(req, true);
-      if (responses.isLive(res)) responses.keep(res);
+      if (responses.isOpen(res)) responses.keep(res);
       const fail = (error) => responses.fail(res, error);
       core.whenSettled(result, () => settle(owner, res, req), fail);
       return;
     }
   } catch (error) {
-    responses.fail(res, error);
-    release(req, false);
+    release(req, responses.fail(res, error));
     return;
   }
-  if (responses.isLive(res)) {
-    if (isYielded(req) && !responses.isKept(res)) responses.pass(res);
-    else if (isYielded(req) || !responses.isKept(res)) leave(owner, res, req);
+  if (responses.isOpen(res)) {
+    if (isYielded(req) && responses.isLive(res)) responses.pass(res);
+    else if (isYielded(req) || responses.isLive(res)) leave(owner, res, req);
   }
   release(req, false);
 }
 
 /** An asynchronous handler is done: somebody has to be left who answers. */
 function settle(owner, res, req) {
-  if (responses.isLive(res) && !responses.isAwaited(res)) leave(owner, res, req);
+  if (responses.isOpen(res) && !responses.isAwaited(res)) leave(owner, res, req);
 }
 
 /** Nobody is there who would answer. */
@@ -323,17 +330,15 @@ const owners = new WeakMap();
 
 /** An app that the program has lost, and that nobody can reach, is given up. */
 const collected = new FinalizationRegistry((owner) => {
-  if (!owner.isStopped && !owner.isShared && owner.listeners.size === 0) {
-    owner.select();
-    if (native.appCounts().connectionsOpen === 0) owner.release();
-  }
+  owner.select();
+  if (owner.listeners.size === 0 && native.appCounts().connectionsOpen === 0) owner.release();
 });
 
 class TemplatedApp {
   constructor(options) {
     const owner = new Owner(options);
     owners.set(this, owner);
-    collected.register(this, owner);
+    collected.register(this, owner, owner);
   }
 
   ws(pattern, behavior) {
@@ -353,7 +358,7 @@ class TemplatedApp {
         wanted |= HEARS[name] ?? 0;
       }
     }
-    if (owner.isStopped) return this;
+    if (owner.life === STOPPED) return this;
     const number = owner.kinds.length;
     const kind = { number, behavior: own };
     owner.select();
@@ -411,9 +416,8 @@ class TemplatedApp {
 
   close() {
     const owner = owners.get(this);
-    if (owner.isStopped) return this;
-    owner.isStopping = true;
-    owner.forgetListeners();
+    if (owner.life === STOPPED) return this;
+    owner.beginStop();
     owner.select();
     native.appClose();
     // What it has is given back once everybody has been told.
@@ -427,9 +431,8 @@ class TemplatedApp {
     if (typeof grace !== 'number' || !(grace >= 0)) {
       throw new RangeError('grace has to be a number of milliseconds');
     }
-    if (owner.isStopped) return Promise.resolve();
-    owner.isStopping = true;
-    owner.forgetListeners();
+    if (owner.life === STOPPED) return Promise.resolve();
+    owner.beginStop();
     return new Promise((resolve) => {
       owner.stopped.push(resolve);
       owner.select();
@@ -439,7 +442,7 @@ class TemplatedApp {
 
   counters() {
     const owner = owners.get(this);
-    if (owner.isStopped) return owner.counts;
+    if (owner.life === STOPPED) return owner.counts;
     owner.select();
     return native.appCounts();
   }
@@ -472,7 +475,8 @@ class TemplatedApp {
 
   getDescriptor() {
     const owner = owners.get(this);
-    owner.isShared = true;
+    // Other threads may give it connections.
+    collected.unregister(owner);
     owner.select();
     return native.appDescriptor();
   }
@@ -537,7 +541,7 @@ function child(app, call, descriptor) {
 
 function route(owner, method, pattern, handler) {
   const path = slashed(pattern);
-  if (owner.isStopped) return;
+  if (owner.life === STOPPED) return;
   if (handler === null) {
     owner.select();
     native.appRemoveRoute(method, path);
@@ -569,7 +573,7 @@ function bracketed(host) {
 
 /** A token for the first address that can be had, else false. */
 function listenOn(owner, addresses, shared) {
-  if (owner.isStopping) return false;
+  if (owner.life !== RUNNING) return false;
   for (const address of addresses) {
     owner.select();
     const bound = native.appListen(address, shared);

@@ -95,9 +95,12 @@ function isThenable(value) {
   return value !== null && typeof value === 'object' && typeof value.then === 'function';
 }
 
-/** Waits for what a handler has returned, if it is a promise or the like, whatever that does. */
+/**
+ * Waits for what a handler has returned, if it is a promise or the like, whatever that does, and
+ * returns a promise for the end of that.
+ */
 function whenSettled(value, resolved, rejected) {
-  if (isThenable(value)) Promise.resolve(value).then(resolved, rejected);
+  return isThenable(value) ? Promise.resolve(value).then(resolved, rejected) : undefined;
 }
 
 const encoder = new TextEncoder();
