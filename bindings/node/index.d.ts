@@ -413,6 +413,8 @@ export interface LogRecord {
 export interface Counters {
   connectionsOpen: number;
   connectionsAccepted: number;
+  /** Connections given to child apps. */
+  connectionsHanded: number;
   /** Closed when they came, because of `connectionsMax`. */
   connectionsRefused: number;
   /** How often accepting paused, because the process had no descriptors left. */
@@ -421,6 +423,8 @@ export interface Counters {
   answers: number;
   /** Requests that were malformed, over a limit, or too slow. */
   protocolErrors: number;
+  /** Connections dropped because of a malformed, absent or slow PROXY head. */
+  proxyErrors: number;
   /** Answers whose client left before. */
   aborted: number;
   idleTimeouts: number;

@@ -10,21 +10,8 @@ const responses = require('./response.js');
 const sockets = require('./websocket.js');
 const { appOptions, OPTIONS, webSocketOptions } = require('./options.js');
 
-/** Events of a kind of WebSocket of which the binary has to tell. */
-const HEARS = { message: 1, dropped: 2, drain: 4, ping: 8, pong: 16, subscription: 32 };
-
-/** What `close` is told, by the number that the binary gives for the cause. */
-const ABNORMAL = {
-  1: [1006, 'Received TCP FIN before WebSocket close frame'],
-  2: [1006, 'Received too big message'],
-  3: [1006, 'Received invalid WebSocket frame'],
-  5: [1006, ''],
-  6: [1006, 'WebSocket timed out from inactivity'],
-  8: [1006, ''],
-  9: [1006, 'WebSocket timed out from inactivity'],
-  12: [1006, 'Received invalid UTF-8'],
-  13: [1006, 'Received invalid close payload'],
-};
+/** Events of a kind of WebSocket of which the binary has to tell, each with its bit. */
+const HEARS = Object.entries(native.numbers.hears).map(([name, bit]) => [name.toLowerCase(), bit]);
 
 // The life of an app.
 const RUNNING = 0;
@@ -34,8 +21,6 @@ const STOPPING = 1;
 const STOPPED = 2;
 
 const LEVELS = ['access', 'info', 'warn', 'error'];
-
-const encoder = new TextEncoder();
 
 /** What an app keeps for itself, apart from what programs see. */
 class Owner {
@@ -276,17 +261,10 @@ function events(owner) {
     close(reason) {
       const ws = owner.socket();
       if (ws === undefined) return;
-      const cause = registers[core.SECOND];
-      const [code, said] = ABNORMAL[cause] ?? [];
-      const index = registers[core.LOW] & core.INDEX_MASK;
-      const actual = code ?? registers[core.FIRST];
       sockets.seal(ws);
-      owner.sockets[index] = undefined;
+      owner.sockets[registers[core.LOW] & core.INDEX_MASK] = undefined;
       const { close } = sockets.kindOf(ws);
-      if (close !== undefined) {
-        const message = said === undefined ? reason : encoder.encode(said).buffer;
-        sockets.guard(ws, close, actual, message);
-      }
+      if (close !== undefined) sockets.guard(ws, close, registers[core.FIRST], reason);
     },
     connection() {
       const count = registers[core.FIRST] === 1 ? 1 : -1;
@@ -351,11 +329,11 @@ class TemplatedApp {
     const own = {};
     let wanted = 0;
     for (const name of OPTIONS) own[name] = behavior[name];
-    for (const name of ['upgrade', 'open', 'close', ...Object.keys(HEARS)]) {
+    for (const [name, bit] of [['upgrade', 0], ['open', 0], ['close', 0], ...HEARS]) {
       own[name] = behavior[name] ?? undefined;
       if (own[name] !== undefined) {
         checkCallback(own[name]);
-        wanted |= HEARS[name] ?? 0;
+        wanted |= bit;
       }
     }
     if (owner.life === STOPPED) return this;

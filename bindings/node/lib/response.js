@@ -490,6 +490,8 @@ module.exports = {
 
   tellPiece(res, piece) {
     const kind = registers[core.FIRST];
-    if (res[state] <= AWAITED) guard(res, res[later].data, piece, kind !== 0, kind === 2);
+    if (res[state] <= AWAITED) {
+      guard(res, res[later].data, piece, kind !== core.MORE, kind === core.TOO_MUCH);
+    }
   },
 };
