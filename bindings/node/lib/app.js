@@ -104,11 +104,13 @@ class Owner {
 
   log(level, message, peer) {
     if (this.onLog !== undefined) {
+      const fail = (how) => (error) =>
+        process.stderr.write(`keirin error: onLog has ${how}: ${explain(error)}\n`);
       try {
-        this.onLog({ level, message, peer });
+        core.whenSettled(this.onLog({ level, message, peer }), undefined, fail('rejected'));
         return;
       } catch (error) {
-        process.stderr.write(`keirin error: onLog has thrown: ${explain(error)}\n`);
+        fail('thrown')(error);
       }
     }
     if (level === 'warn' || level === 'error') {
@@ -355,7 +357,9 @@ class TemplatedApp {
     const callback = values.pop();
     checkCallback(callback);
     const host = typeof values[0] === 'number' ? '' : text(values.shift());
-    const [port, options] = values;
+    // A port may come from the environment.
+    const port = typeof values[0] === 'string' && values[0] !== '' ? Number(values[0]) : values[0];
+    const options = values[1];
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new RangeError(`${port} is no port`);
     }
@@ -468,9 +472,9 @@ class TemplatedApp {
   }
 
   adoptSocket(fd) {
-    const descriptor = Number(fd);
     owners.get(this).select();
-    native.appAdopt(descriptor);
+    // Nonsense would be 0 for the binary, which is somebody's standard input.
+    native.appAdopt((fd | 0) === fd ? fd : -1);
     if (registers[core.STATUS] < 0) throw new Error(`${fd} is no connected socket`);
     return this;
   }

@@ -191,8 +191,8 @@ class HttpResponse {
     let left = length === undefined ? 0n : BigInt(length);
     return read(this, (chunk, isLast) => {
       left -= BigInt(chunk.byteLength);
-      if (isLast) handler(chunk, 0n);
-      else handler(chunk, length === undefined ? 0xffff_ffff_ffff_ffffn : left);
+      if (isLast) return handler(chunk, 0n);
+      return handler(chunk, length === undefined ? 0xffff_ffff_ffff_ffffn : left);
     });
   }
 
@@ -229,7 +229,8 @@ class HttpResponse {
   cork(callback) {
     checkCallback(callback);
     if (this[state] > AWAITED) return dead(this, this);
-    callback();
+    const result = callback();
+    if (core.isThenable(result)) core.whenSettled(result, undefined, (error) => fail(this, error));
     return this;
   }
 

@@ -330,6 +330,49 @@ for (const name of ['onData', 'onDataV2', 'collectBody']) {
   });
 }
 
+/** Callbacks that may be asynchronous, each with the request that leads to it. */
+const CALLBACKS = {
+  onData: (res, callback) => res.onData(callback),
+  onDataV2: (res, callback) => res.onDataV2(callback),
+  collectBody: (res, callback) => res.collectBody(100, callback),
+  cork: (res, callback) => res.onAborted(() => {}).cork(callback),
+};
+
+for (const [name, register] of Object.entries(CALLBACKS)) {
+  own(`a callback of ${name} that rejects is answered 500`, async (t) => {
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.post('/', (res) => {
+        register(res, async () => {
+          await turn();
+          throw new Error('within the callback');
+        });
+      });
+    });
+    const client = await connect(t, port);
+    client.write(request('POST', '/', {}, 'body'));
+    assert.equal((await client.response()).status, 500);
+    assert.match(warnings()[0].message, /within the callback/);
+    assert.equal(warnings().length, 1);
+  });
+}
+
+own('a cork of a WebSocket that rejects closes it with 1011', async (t) => {
+  const { port, warnings } = serveLogged(t, (app) => {
+    app.ws('/*', {
+      message: (ws) => {
+        ws.cork(async () => {
+          await turn();
+          throw new Error('within cork');
+        });
+      },
+    });
+  });
+  const client = await open(t, port);
+  client.send('x');
+  assert.equal((await client.take('close')).code, 1011);
+  assert.match(warnings()[0].message, /within cork/);
+});
+
 own('what has failed hears of nothing more while onError waits', async (t) => {
   let [pieces, errors, writables] = [0, 0, 0];
   const { port } = serveLogged(t, (app) => {

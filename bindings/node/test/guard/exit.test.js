@@ -323,6 +323,22 @@ for (const [name, source] of Object.entries(ELSEWHERE)) {
   });
 }
 
+own('an onLog that throws or rejects leaves a server well', async (t) => {
+  const program = new Program(t, `
+    let calls = 0;
+    const fail = () => { throw new Error('within onLog'); };
+    const app = uws.App().onLog(() => (calls++ === 0 ? fail() : Promise.reject(new Error('again'))));
+    listen(app.get('/', () => {}));
+  `);
+  const port = await program.port();
+  for (let count = 0; count < 3; count++) {
+    assert.equal((await fetch(t, port, '/')).status, 500);
+  }
+  await until(() => /onLog has rejected: Error: again/.test(program.errors));
+  assert.match(program.errors, /onLog has thrown: Error: within onLog/);
+  assert.equal(program.ended, null);
+});
+
 own('apps that nobody keeps go on serving', async (t) => {
   const program = new Program(t, `
     require('node:v8').setFlagsFromString('--expose-gc');
@@ -370,4 +386,26 @@ own('a thread that closes its app ends by itself', async (t) => {
   `);
   await program.exitsWith(0);
   assert.match(program.output, /thread ended with 0/);
+});
+
+own('adoptSocket takes nothing for the standard input', async (t) => {
+  const source = `
+    const app = require(${JSON.stringify(entry)}).App();
+    for (const value of [undefined, null, NaN, '', '0', false, [], {}, 2 ** 32, 0.5, -1]) {
+      try {
+        app.adoptSocket(value);
+        console.log('took', value);
+      } catch {}
+    }
+    app.adoptSocket(0);
+    console.log('done');
+    process.exit();
+  `;
+  const child = spawn(process.execPath, ['-e', source], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  for await (const data of child.stdout) {
+    output += data;
+  }
+  assert.equal(output, 'done\n');
 });
