@@ -833,6 +833,16 @@ typedef struct {
 #define KEIRIN_COUNT_SENDS_BATCHED 24
 
 /**
+ * Connections given to other loops.
+ */
+#define KEIRIN_COUNT_CONNECTIONS_HANDED 25
+
+/**
+ * Connections dropped because of a malformed, absent or slow PROXY head.
+ */
+#define KEIRIN_COUNT_PROXY_ERRORS 26
+
+/**
  * Done. For what was sent: the kernel has it, or will have when the callback returns.
  */
 #define KEIRIN_OK 0

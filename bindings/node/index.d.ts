@@ -97,7 +97,10 @@ export interface HttpResponse {
    * @returns Whether all has left; with false, more may wait for `onWritable`. False after the end.
    */
   write(chunk: RecognizedString): boolean;
-  /** Ends the answer, with a last or only piece of content. The connection is kept by default. */
+  /**
+   * Ends the answer, with a last or only piece of content. What the client does not take at once is
+   * copied, however much that is. The connection is kept by default.
+   */
   end(body?: RecognizedString, closeConnection?: boolean): this;
   /**
    * Ends an answer that has no content. A length is what `Content-Length` is to say, as the answer
@@ -353,7 +356,10 @@ export interface AppOptions extends TlsOptions {
   requestsPerTurnMax?: number;
   /** Connections; more are closed when they come. Default 2^24, at least 1. */
   connectionsMax?: number;
-  /** Bytes of answers that may wait for a slow reader, over which it is cut off. Default 64 MiB. */
+  /**
+   * Bytes from `write` that may wait for a slow reader, over which it is cut off. The body of `end`
+   * waits whole. Default 64 MiB, at least 16 KiB.
+   */
   writeBufferBytesMax?: number;
   /** Bytes of an unread body that are read and dropped to keep a connection. Default 64 KiB. */
   discardBytesMax?: number;
@@ -407,6 +413,8 @@ export interface LogRecord {
 export interface Counters {
   connectionsOpen: number;
   connectionsAccepted: number;
+  /** Connections given to child apps. */
+  connectionsHanded: number;
   /** Closed when they came, because of `connectionsMax`. */
   connectionsRefused: number;
   /** How often accepting paused, because the process had no descriptors left. */
@@ -415,6 +423,8 @@ export interface Counters {
   answers: number;
   /** Requests that were malformed, over a limit, or too slow. */
   protocolErrors: number;
+  /** Connections dropped because of a malformed, absent or slow PROXY head. */
+  proxyErrors: number;
   /** Answers whose client left before. */
   aborted: number;
   idleTimeouts: number;
@@ -542,7 +552,8 @@ export interface TemplatedApp {
 
   /**
    * Calls `handler` when a handler throws or its promise rejects: with the response and request, or
-   * with the WebSocket and no request. A response that it leaves unanswered is answered 500.
+   * with the WebSocket and no request. A response that it leaves unanswered is answered 500: when it
+   * returns, or when the promise that it has returned is settled.
    */
   onError(
     handler: (

@@ -185,3 +185,16 @@ pub(crate) fn flag(number: u8) -> Outcome<bool> {
         _ => Err(Refused(KEIRIN_ERR_ARGUMENT)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_an_option() {
+        let source = include_str!("config.rs");
+        for (name, _) in ConfigBuilder::NUMBERS {
+            assert!(source.contains(&format!("=> builder.{name}(")), "{name}");
+        }
+    }
+}

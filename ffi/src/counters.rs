@@ -57,6 +57,10 @@ pub const KEIRIN_COUNT_EVENTS_STALE: keirin_counter_t = 22;
 pub const KEIRIN_COUNT_LOG_RECORDS_LOST: keirin_counter_t = 23;
 /// Times that output was handed to the kernel along with that of other connections.
 pub const KEIRIN_COUNT_SENDS_BATCHED: keirin_counter_t = 24;
+/// Connections given to other loops.
+pub const KEIRIN_COUNT_CONNECTIONS_HANDED: keirin_counter_t = 25;
+/// Connections dropped because of a malformed, absent or slow PROXY head.
+pub const KEIRIN_COUNT_PROXY_ERRORS: keirin_counter_t = 26;
 
 pub(crate) fn pick(counts: &Counts, counter: keirin_counter_t) -> Outcome<u64> {
     Ok(match counter {
@@ -84,6 +88,8 @@ pub(crate) fn pick(counts: &Counts, counter: keirin_counter_t) -> Outcome<u64> {
         KEIRIN_COUNT_EVENTS_STALE => counts.events_stale,
         KEIRIN_COUNT_LOG_RECORDS_LOST => counts.log_records_lost,
         KEIRIN_COUNT_SENDS_BATCHED => counts.sends_batched,
+        KEIRIN_COUNT_CONNECTIONS_HANDED => counts.connections_handed,
+        KEIRIN_COUNT_PROXY_ERRORS => counts.proxy_errors,
         _ => return Err(Refused(KEIRIN_ERR_ARGUMENT)),
     })
 }
@@ -104,4 +110,17 @@ pub unsafe extern "C" fn keirin_loop_count(
         count.set(unsafe { with(loop_, |_, cx| pick(&cx.counts(), counter)) }?);
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_can_be_picked() {
+        let source = include_str!("counters.rs");
+        for (name, _) in Counts::default().named() {
+            assert!(source.contains(&format!("=> counts.{name},")), "{name}");
+        }
+    }
 }

@@ -293,6 +293,8 @@ enum class Counter : keirin_counter_t {
     events_stale = KEIRIN_COUNT_EVENTS_STALE,
     log_records_lost = KEIRIN_COUNT_LOG_RECORDS_LOST,
     sends_batched = KEIRIN_COUNT_SENDS_BATCHED,
+    connections_handed = KEIRIN_COUNT_CONNECTIONS_HANDED,
+    proxy_errors = KEIRIN_COUNT_PROXY_ERRORS,
 };
 
 /// A message for any number of sockets, on any worker: framed and compressed once, when the first

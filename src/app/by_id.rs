@@ -155,6 +155,16 @@ impl<U: 'static> ById<'_, U> {
         self.state.end(id, body)
     }
 
+    /// The same, however much of `body` has to wait in memory for a slow peer: what counts against
+    /// `write_buffer_bytes_max` is what was written before.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    #[inline]
+    pub fn end_whole(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
+        self.state.end_whole(id, body)
+    }
+
     /// Completes the answer without content.
     ///
     /// # Errors
@@ -295,6 +305,12 @@ impl<U: 'static> ById<'_, U> {
     /// Goes on reading the body.
     pub fn resume_body(&mut self, id: ResponseId) -> Result<(), Misuse> {
         self.state.resume(id)
+    }
+
+    /// Hands all output that is ready to the kernel, on every connection: for a process that ends
+    /// before the callback returns.
+    pub fn flush(&mut self) {
+        self.state.flush_ready();
     }
 
     /// The kind of WebSocket that the app added as the `index`th, whose data is `D`; sockets with

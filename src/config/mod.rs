@@ -115,6 +115,57 @@ macro_rules! setters {
 }
 use setters;
 
+/// A type that a setting may have.
+#[cfg(feature = "binding")]
+trait Number: Sized {
+    /// Whether it stands for no or yes.
+    const IS_FLAG: bool = false;
+    fn from_number(number: u64) -> Option<Self>;
+}
+
+#[cfg(feature = "binding")]
+macro_rules! from_number {
+    ($($type:ty)+) => {
+        $(impl Number for $type {
+            fn from_number(number: u64) -> Option<Self> {
+                Self::try_from(number).ok()
+            }
+        })+
+    };
+}
+
+#[cfg(feature = "binding")]
+from_number! { u16 u32 u64 usize }
+
+#[cfg(feature = "binding")]
+impl Number for bool {
+    const IS_FLAG: Self = true;
+    fn from_number(number: u64) -> Option<Self> {
+        (number <= 1).then_some(number == 1)
+    }
+}
+
+/// Setters, and a way to them by name.
+macro_rules! numbers {
+    ($($(#[$doc:meta])+ $name:ident: $type:ty => $($field:ident).+;)+) => {
+        setters! { $($(#[$doc])+ $name: $type => $($field).+;)+ }
+
+        /// The settings that are numbers, by name: whether each stands for no or yes, as 0 or 1.
+        #[cfg(feature = "binding")]
+        pub const NUMBERS: &[(&str, bool)] =
+            &[$((stringify!($name), <$type as Number>::IS_FLAG),)+];
+
+        /// Sets one of these. `None` if there is none of this name, or it cannot hold the number.
+        #[cfg(feature = "binding")]
+        pub fn number(self, name: &str, number: u64) -> Option<Self> {
+            match name {
+                $(stringify!($name) => Some(self.$name(Number::from_number(number)?)),)+
+                _ => None,
+            }
+        }
+    };
+}
+
 /// The first setting that is out of its range.
 fn first_invalid<const N: usize>(
     checks: [(&'static str, bool, &'static str); N],
@@ -126,7 +177,7 @@ fn first_invalid<const N: usize>(
 }
 
 impl ConfigBuilder {
-    setters! {
+    numbers! {
         /// Bytes of a request's head, from the request line to the empty line. Default 16 KiB,
         /// 256 bytes to 64 KiB. A longer head is answered 431.
         head_bytes_max: usize => head.head_bytes_max;
@@ -197,16 +248,19 @@ impl ConfigBuilder {
         /// other connections that were ready at the same time, and so when their handlers have
         /// returned: turn it off where handlers take long. Default true.
         io_uring: bool => io_uring;
-        /// Whether connections may, or have to, begin with a PROXY head: see [`ProxyProtocol`]. It
-        /// may have `head_bytes_max` bytes, and `head_timeout_ms` from its first to its last; what
-        /// is malformed is dropped without an answer. Default off.
-        proxy_protocol: ProxyProtocol => proxy_protocol;
         /// The code with which a stop closes WebSockets: 1001 (going away) or 1012 (service
         /// restart). Default 1001.
         stop_close_code: u16 => stop_close_code;
         /// Milliseconds over which a stop spreads the closing of WebSockets, so that not all
         /// clients connect again at once. Default 0. The stop's own grace cuts it short.
         stop_spread_ms: u64 => stop_spread_ms;
+    }
+
+    setters! {
+        /// Whether connections may, or have to, begin with a PROXY head: see [`ProxyProtocol`]. It
+        /// may have `head_bytes_max` bytes, and `head_timeout_ms` from its first to its last; what
+        /// is malformed is dropped without an answer. Default off.
+        proxy_protocol: ProxyProtocol => proxy_protocol;
     }
 
     /// The value of a `Server` header in every answer. Default none.

@@ -120,6 +120,21 @@ impl<U> State<U> {
         if self.end_plain(id, body)? {
             return Ok(());
         }
+        self.end_composed(id, body)
+    }
+
+    /// The same, however much of it has to wait for the peer.
+    #[cfg(feature = "binding")]
+    #[inline]
+    pub(crate) fn end_whole(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
+        if self.end_plain(id, body)? {
+            return Ok(());
+        }
+        self.answering(id)?.exchange.whole = true;
+        self.end_composed(id, body)
+    }
+
+    fn end_composed(&mut self, id: ResponseId, body: &[u8]) -> Result<(), Misuse> {
         let conn = self.answering(id)?;
         if conn.exchange.poisoned && conn.answer_is_open() {
             self.answer_status(id, 500);

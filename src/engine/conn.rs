@@ -196,6 +196,8 @@ pub(super) struct Exchange {
     /// The handler has sent its own `Date`, its own `Server`.
     pub(super) has_date: bool,
     pub(super) has_server: bool,
+    /// The answer ends with what waits whole, whatever the limit.
+    pub(super) whole: bool,
     pub(super) body_paused: bool,
     /// A piece of the body is being handed over.
     pub(super) in_piece: bool,

@@ -58,7 +58,7 @@ impl<U> State<U> {
             return;
         }
         // What a WebSocket may have waiting is decided message by message.
-        let bounded = conn.socket.is_none();
+        let bounded = conn.socket.is_none() && !conn.exchange.whole;
         if bounded && conn.out.len() + rest.len() > self.config.write_buffer_bytes_max {
             return self.overflow(id);
         }

@@ -85,6 +85,16 @@ impl<U> State<U> {
         self.dirty = dirty;
     }
 
+    /// The same from within a callback, which may be about to end the process.
+    #[cfg(feature = "binding")]
+    pub(crate) fn flush_ready(&mut self) {
+        self.write_published();
+        self.flush_dirty();
+        if let Some(id) = self.driven {
+            self.flush(id);
+        }
+    }
+
     /// Frees what was closed, once whoever listens was told. From then on its ids are stale.
     fn free_closed(&mut self) {
         for id in mem::take(&mut self.closing) {

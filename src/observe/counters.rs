@@ -54,6 +54,12 @@ macro_rules! counters {
             pub(crate) fn add(&mut self, counters: &Counters) {
                 $(self.$name += counters.$name.read();)+
             }
+
+            /// Each with its name.
+            #[cfg(feature = "binding")]
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
         }
     };
 }

@@ -10,25 +10,17 @@ const responses = require('./response.js');
 const sockets = require('./websocket.js');
 const { appOptions, OPTIONS, webSocketOptions } = require('./options.js');
 
-/** Events of a kind of WebSocket of which the binary has to tell. */
-const HEARS = { message: 1, dropped: 2, drain: 4, ping: 8, pong: 16, subscription: 32 };
+/** Events of a kind of WebSocket of which the binary has to tell, each with its bit. */
+const HEARS = Object.entries(native.numbers.hears).map(([name, bit]) => [name.toLowerCase(), bit]);
 
-/** What `close` is told, by the number that the binary gives for the cause. */
-const ABNORMAL = {
-  1: [1006, 'Received TCP FIN before WebSocket close frame'],
-  2: [1006, 'Received too big message'],
-  3: [1006, 'Received invalid WebSocket frame'],
-  5: [1006, ''],
-  6: [1006, 'WebSocket timed out from inactivity'],
-  8: [1006, ''],
-  9: [1006, 'WebSocket timed out from inactivity'],
-  12: [1006, 'Received invalid UTF-8'],
-  13: [1006, 'Received invalid close payload'],
-};
+// The life of an app.
+const RUNNING = 0;
+/** It listens no more, and is done when everybody has left. */
+const STOPPING = 1;
+/** What it had is given back. */
+const STOPPED = 2;
 
 const LEVELS = ['access', 'info', 'warn', 'error'];
-
-const encoder = new TextEncoder();
 
 /** What an app keeps for itself, apart from what programs see. */
 class Owner {
@@ -45,9 +37,7 @@ class Owner {
     this.onError = undefined;
     this.onLog = undefined;
     this.stopped = [];
-    this.isStopped = false;
-    this.isShared = false;
-    this.isStopping = false;
+    this.life = RUNNING;
     this.counts = {};
     const number = native.appNew(events(this), appOptions(options));
     if (typeof number === 'string') throw new RangeError(number);
@@ -63,12 +53,14 @@ class Owner {
   release() {
     this.select();
     this.counts = native.appCounts();
-    this.isStopped = true;
+    this.life = STOPPED;
+    collected.unregister(this);
     native.appFree(this.number);
   }
 
-  /** Nothing listens any more. */
-  forgetListeners() {
+  /** Nothing listens any more, nor will. */
+  beginStop() {
+    this.life = STOPPING;
     for (const token of this.listeners) token.isOpen = false;
     this.listeners.clear();
   }
@@ -112,11 +104,13 @@ class Owner {
 
   log(level, message, peer) {
     if (this.onLog !== undefined) {
+      const fail = (how) => (error) =>
+        process.stderr.write(`keirin error: onLog has ${how}: ${explain(error)}\n`);
       try {
-        this.onLog({ level, message, peer });
+        core.whenSettled(this.onLog({ level, message, peer }), undefined, fail('rejected'));
         return;
       } catch (error) {
-        process.stderr.write(`keirin error: onLog has thrown: ${explain(error)}\n`);
+        fail('thrown')(error);
       }
     }
     if (level === 'warn' || level === 'error') {
@@ -128,17 +122,18 @@ class Owner {
     this.log('warn', message);
   }
 
-  /** A handler has thrown or rejected: `subject` is its response or WebSocket. */
+  /**
+   * A handler has thrown or rejected: `subject` is its response or WebSocket. Returns a promise if
+   * `onError` goes on, which resolves in any case.
+   */
   failed(error, subject, req) {
     this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
-    if (this.onError === undefined) return;
+    if (this.onError === undefined) return undefined;
+    const fail = (how) => (again) => this.log('error', `onError has ${how}: ${explain(again)}`);
     try {
-      const result = this.onError(error, subject, req);
-      core.whenSettled(result, undefined, (again) =>
-        this.log('error', `onError has rejected: ${explain(again)}`),
-      );
+      return core.whenSettled(this.onError(error, subject, req), undefined, fail('rejected'));
     } catch (again) {
-      this.log('error', `onError has thrown: ${explain(again)}`);
+      return fail('thrown')(again);
     }
   }
 }
@@ -177,26 +172,25 @@ function handle(owner, run) {
     const result = run(res, req);
     if (core.isThenable(result)) {
       release(req, true);
-      if (responses.isLive(res)) responses.keep(res);
+      if (responses.isOpen(res)) responses.keep(res);
       const fail = (error) => responses.fail(res, error);
       core.whenSettled(result, () => settle(owner, res, req), fail);
       return;
     }
   } catch (error) {
-    responses.fail(res, error);
-    release(req, false);
+    release(req, responses.fail(res, error));
     return;
   }
-  if (responses.isLive(res)) {
-    if (isYielded(req) && !responses.isKept(res)) responses.pass(res);
-    else if (isYielded(req) || !responses.isKept(res)) leave(owner, res, req);
+  if (responses.isOpen(res)) {
+    if (isYielded(req) && responses.isLive(res)) responses.pass(res);
+    else if (isYielded(req) || responses.isLive(res)) leave(owner, res, req);
   }
   release(req, false);
 }
 
 /** An asynchronous handler is done: somebody has to be left who answers. */
 function settle(owner, res, req) {
-  if (responses.isLive(res) && !responses.isAwaited(res)) leave(owner, res, req);
+  if (responses.isOpen(res) && !responses.isAwaited(res)) leave(owner, res, req);
 }
 
 /** Nobody is there who would answer. */
@@ -269,17 +263,10 @@ function events(owner) {
     close(reason) {
       const ws = owner.socket();
       if (ws === undefined) return;
-      const cause = registers[core.SECOND];
-      const [code, said] = ABNORMAL[cause] ?? [];
-      const index = registers[core.LOW] & core.INDEX_MASK;
-      const actual = code ?? registers[core.FIRST];
       sockets.seal(ws);
-      owner.sockets[index] = undefined;
+      owner.sockets[registers[core.LOW] & core.INDEX_MASK] = undefined;
       const { close } = sockets.kindOf(ws);
-      if (close !== undefined) {
-        const message = said === undefined ? reason : encoder.encode(said).buffer;
-        sockets.guard(ws, close, actual, message);
-      }
+      if (close !== undefined) sockets.guard(ws, close, registers[core.FIRST], reason);
     },
     connection() {
       const count = registers[core.FIRST] === 1 ? 1 : -1;
@@ -323,17 +310,15 @@ const owners = new WeakMap();
 
 /** An app that the program has lost, and that nobody can reach, is given up. */
 const collected = new FinalizationRegistry((owner) => {
-  if (!owner.isStopped && !owner.isShared && owner.listeners.size === 0) {
-    owner.select();
-    if (native.appCounts().connectionsOpen === 0) owner.release();
-  }
+  owner.select();
+  if (owner.listeners.size === 0 && native.appCounts().connectionsOpen === 0) owner.release();
 });
 
 class TemplatedApp {
   constructor(options) {
     const owner = new Owner(options);
     owners.set(this, owner);
-    collected.register(this, owner);
+    collected.register(this, owner, owner);
   }
 
   ws(pattern, behavior) {
@@ -346,14 +331,14 @@ class TemplatedApp {
     const own = {};
     let wanted = 0;
     for (const name of OPTIONS) own[name] = behavior[name];
-    for (const name of ['upgrade', 'open', 'close', ...Object.keys(HEARS)]) {
+    for (const [name, bit] of [['upgrade', 0], ['open', 0], ['close', 0], ...HEARS]) {
       own[name] = behavior[name] ?? undefined;
       if (own[name] !== undefined) {
         checkCallback(own[name]);
-        wanted |= HEARS[name] ?? 0;
+        wanted |= bit;
       }
     }
-    if (owner.isStopped) return this;
+    if (owner.life === STOPPED) return this;
     const number = owner.kinds.length;
     const kind = { number, behavior: own };
     owner.select();
@@ -372,7 +357,9 @@ class TemplatedApp {
     const callback = values.pop();
     checkCallback(callback);
     const host = typeof values[0] === 'number' ? '' : text(values.shift());
-    const [port, options] = values;
+    // A port may come from the environment.
+    const port = typeof values[0] === 'string' && values[0] !== '' ? Number(values[0]) : values[0];
+    const options = values[1];
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new RangeError(`${port} is no port`);
     }
@@ -411,9 +398,8 @@ class TemplatedApp {
 
   close() {
     const owner = owners.get(this);
-    if (owner.isStopped) return this;
-    owner.isStopping = true;
-    owner.forgetListeners();
+    if (owner.life === STOPPED) return this;
+    owner.beginStop();
     owner.select();
     native.appClose();
     // What it has is given back once everybody has been told.
@@ -427,9 +413,8 @@ class TemplatedApp {
     if (typeof grace !== 'number' || !(grace >= 0)) {
       throw new RangeError('grace has to be a number of milliseconds');
     }
-    if (owner.isStopped) return Promise.resolve();
-    owner.isStopping = true;
-    owner.forgetListeners();
+    if (owner.life === STOPPED) return Promise.resolve();
+    owner.beginStop();
     return new Promise((resolve) => {
       owner.stopped.push(resolve);
       owner.select();
@@ -439,7 +424,7 @@ class TemplatedApp {
 
   counters() {
     const owner = owners.get(this);
-    if (owner.isStopped) return owner.counts;
+    if (owner.life === STOPPED) return owner.counts;
     owner.select();
     return native.appCounts();
   }
@@ -472,7 +457,8 @@ class TemplatedApp {
 
   getDescriptor() {
     const owner = owners.get(this);
-    owner.isShared = true;
+    // Other threads may give it connections.
+    collected.unregister(owner);
     owner.select();
     return native.appDescriptor();
   }
@@ -486,9 +472,9 @@ class TemplatedApp {
   }
 
   adoptSocket(fd) {
-    const descriptor = Number(fd);
     owners.get(this).select();
-    native.appAdopt(descriptor);
+    // Nonsense would be 0 for the binary, which is somebody's standard input.
+    native.appAdopt((fd | 0) === fd ? fd : -1);
     if (registers[core.STATUS] < 0) throw new Error(`${fd} is no connected socket`);
     return this;
   }
@@ -537,7 +523,7 @@ function child(app, call, descriptor) {
 
 function route(owner, method, pattern, handler) {
   const path = slashed(pattern);
-  if (owner.isStopped) return;
+  if (owner.life === STOPPED) return;
   if (handler === null) {
     owner.select();
     native.appRemoveRoute(method, path);
@@ -569,7 +555,7 @@ function bracketed(host) {
 
 /** A token for the first address that can be had, else false. */
 function listenOn(owner, addresses, shared) {
-  if (owner.isStopping) return false;
+  if (owner.life !== RUNNING) return false;
   for (const address of addresses) {
     owner.select();
     const bound = native.appListen(address, shared);
@@ -620,5 +606,8 @@ function SSLApp() {
 function H3App() {
   throw new Error('keirin has no HTTP/3');
 }
+
+// What was answered is sent, even if the process ends before the loop turns.
+process.on('exit', () => native.appsFlush());
 
 module.exports = { App, SSLApp, H3App, us_listen_socket_close, us_socket_local_port };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { isLive } = require('./response.js');
+const { isOpen } = require('./response.js');
 const { bytesOf, checkCallback, isThenable } = require('./core.js');
 
 /** Entries that are kept; the one that was used least recently goes first. */
@@ -36,7 +36,7 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
         entry.madeMs = now();
       }
       // Who has left needs no answer.
-      for (const res of entry.waiting.splice(0).filter(isLive)) {
+      for (const res of entry.waiting.splice(0).filter(isOpen)) {
         if (body === undefined) res.writeStatus('500 Internal Server Error').end();
         else res.end(body);
       }

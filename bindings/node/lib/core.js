@@ -5,34 +5,17 @@
 
 const { types } = require('node:util');
 
-const native = require('./native.js');
+// A copy, since V8 looks up what Node-API has set by hashing its name, at every call.
+const native = { ...require('./native.js') };
 
 /**
- * The numbers of a call or event; `native/src/addon.rs` says which stands where.
- * A call sets the first four; they are overwritten by whatever is called next.
+ * The numbers of a call or event: the binary says which stands where. A call sets the first four;
+ * they are overwritten by whatever is called next.
  */
 const registers = new Int32Array(native.registers);
 
-const LOW = 0;
-const HIGH = 1;
-const REQUEST = 2;
-const APP = 3;
-const STATUS = 4;
-const FIRST = 5;
-const SECOND = 6;
-const THIRD = 7;
-
 /** The place of a connection in tables is in the lower bits of its id. */
 const INDEX_MASK = 0xffffff;
-
-/** How a call was refused. */
-const STALE = -1;
-const REFUSED_HEADER = -4;
-const REFUSED_STATUS = -5;
-const REFUSED_LENGTH = -6;
-const REFUSED_CLOSE_CODE = -10;
-const NOT_UTF8 = -11;
-const REFUSED_OTHER = -12;
 
 const DATA_TEXT = 'Text and data can only be passed by String, ArrayBuffer or ArrayBufferView.';
 
@@ -94,9 +77,12 @@ function isThenable(value) {
   return value !== null && typeof value === 'object' && typeof value.then === 'function';
 }
 
-/** Waits for what a handler has returned, if it is a promise or the like, whatever that does. */
+/**
+ * Waits for what a handler has returned, if it is a promise or the like, whatever that does, and
+ * returns a promise for the end of that.
+ */
 function whenSettled(value, resolved, rejected) {
-  if (isThenable(value)) Promise.resolve(value).then(resolved, rejected);
+  return isThenable(value) ? Promise.resolve(value).then(resolved, rejected) : undefined;
 }
 
 const encoder = new TextEncoder();
@@ -116,22 +102,11 @@ function addressText(address) {
 module.exports = {
   native,
   registers,
-  LOW,
-  HIGH,
-  REQUEST,
-  APP,
-  STATUS,
-  FIRST,
-  SECOND,
-  THIRD,
+  // Names of registers, of how a call was refused, and of what a piece of a body is.
+  ...native.numbers.register,
+  ...native.numbers.status,
+  ...native.numbers.piece,
   INDEX_MASK,
-  STALE,
-  REFUSED_HEADER,
-  REFUSED_STATUS,
-  REFUSED_LENGTH,
-  REFUSED_CLOSE_CODE,
-  REFUSED_OTHER,
-  NOT_UTF8,
   recognized,
   bytesOf,
   text,

@@ -1,49 +1,19 @@
 'use strict';
 
 const { CONSTANTS, windows } = require('./compression.js');
+const { native } = require('./core.js');
 
-/** Settings of the engine that are numbers, in the unit that their name ends with. */
-const NUMBERS = [
-  'headBytesMax',
-  'headerCountMax',
-  'targetBytesMax',
-  'bodyBytesMax',
-  'chunkExtensionBytesMax',
-  'trailerBytesMax',
-  'pipelinedBytesMax',
-  'requestsPerTurnMax',
-  'connectionsMax',
-  'writeBufferBytesMax',
-  'discardBytesMax',
-  'headTimeoutMs',
-  'keepAliveTimeoutMs',
-  'bodyThroughputMin',
-  'bodyWindowMs',
-  'answerTimeoutMs',
-  'writeStallTimeoutMs',
-  'lingerTimeoutMs',
-  'inboxCapacity',
-  'stopCloseCode',
-  'stopSpreadMs',
-];
-
-/** Those that are on or off. */
-const FLAGS = ['halfClose', 'lengthRequired', 'accessLog', 'ioUring'];
-
-/**
- * A program that ends a response with a large body has it in memory already, so that it may wait
- * there too.
- */
+/** Programs for uWebSockets.js, which has no limit, may not look at what `write` returns. */
 const WRITE_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The options of an app, checked, as the binary takes them. */
 function appOptions(options) {
   const checked = { writeBufferBytesMax: WRITE_BUFFER_BYTES_MAX };
-  for (const name of NUMBERS) {
-    if (options[name] !== undefined) checked[name] = integer(name, options[name]);
-  }
-  for (const name of FLAGS) {
-    if (options[name] !== undefined) checked[name] = Number(flag(name, options[name]));
+  for (const [name, isFlag] of Object.entries(native.settings)) {
+    const value = options[name];
+    if (value !== undefined) {
+      checked[name] = isFlag ? Number(flag(name, value)) : integer(name, value);
+    }
   }
   if (options.strict !== undefined) flag('strict', options.strict);
   if (options.serverHeader !== undefined) {

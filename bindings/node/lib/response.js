@@ -14,17 +14,21 @@ const low = Symbol('low');
 const high = Symbol('high');
 const number = Symbol('number');
 const state = Symbol('state');
-const kept = Symbol('kept');
 const later = Symbol('later');
 const request = Symbol('request');
 const terminal = Symbol('terminal');
 
-/** It can be answered. */
+// The life of a response. It can be answered
+/** until its handler returns; */
 const LIVE = 0;
+/** when the promise resolves that its handler has returned; */
+const KEPT = 1;
+/** whenever the program likes: it will hear of something. */
+const AWAITED = 2;
 /** It was answered, upgraded, or left to another route. */
-const ENDED = 1;
+const ENDED = 3;
 /** Its peer has left. */
-const ABORTED = 2;
+const ABORTED = 4;
 
 const STREAMING = 'pieces';
 const COLLECTING = 'whole';
@@ -39,8 +43,6 @@ class Later {
     this.aborted = [];
     this.writable = undefined;
     this.data = undefined;
-    /** Whether somebody will answer: none of the events that say so is for nothing. */
-    this.isAwaited = false;
   }
 }
 
@@ -53,14 +55,13 @@ class HttpResponse {
     this[high] = idHigh;
     this[number] = idNumber;
     this[state] = LIVE;
-    this[kept] = false;
     this[later] = undefined;
     this[request] = req;
     this[terminal] = undefined;
   }
 
   writeStatus(status) {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const line = text(status);
     const own = ensure(this);
     // The first one counts; an upgrade has its own.
@@ -76,7 +77,7 @@ class HttpResponse {
   }
 
   writeHeader(key, value) {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const name = typeof key === 'string' ? key : text(key);
     const content = typeof value === 'string' ? value : recognized(value);
     select(this);
@@ -88,14 +89,14 @@ class HttpResponse {
   }
 
   beginWrite() {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     select(this);
     native.responseWrite('');
     return this;
   }
 
   write(chunk) {
-    if (this[state] !== LIVE) return dead(this, false);
+    if (this[state] > AWAITED) return dead(this, false);
     const data = typeof chunk === 'string' ? chunk : recognized(chunk);
     if (core.byteLength(data) === 0) return true;
     select(this);
@@ -108,7 +109,7 @@ class HttpResponse {
   }
 
   end(body, closeConnection) {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const data = typeof body === 'string' ? body : recognized(body);
     select(this);
     native.responseEnd(data, closeConnection === undefined ? false : Boolean(closeConnection));
@@ -116,7 +117,7 @@ class HttpResponse {
   }
 
   endWithoutBody(reportedContentLength, closeConnection) {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const length = reportedContentLength === undefined ? -1 : Number(reportedContentLength);
     select(this);
     native.responseEndWithoutBody(length, Boolean(closeConnection));
@@ -124,7 +125,7 @@ class HttpResponse {
   }
 
   tryEnd(fullBodyOrChunk, totalSize) {
-    if (this[state] !== LIVE) return dead(this, [true, true]);
+    if (this[state] > AWAITED) return dead(this, [true, true]);
     const data = recognized(fullBodyOrChunk);
     const total = totalSize === undefined ? core.byteLength(data) : Number(totalSize);
     if (!Number.isSafeInteger(total) || total < 0) {
@@ -146,21 +147,21 @@ class HttpResponse {
   }
 
   close() {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     select(this);
     native.responseClose();
     return end(this, ABORTED);
   }
 
   getWriteOffset() {
-    if (this[state] !== LIVE) return dead(this, 0);
+    if (this[state] > AWAITED) return dead(this, 0);
     select(this);
     return native.responseWritten();
   }
 
   onWritable(handler) {
     checkCallback(handler);
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const own = await_(this);
     own.writable = handler;
     if (own.isBlocked) block(this);
@@ -173,7 +174,7 @@ class HttpResponse {
       queueMicrotask(() => guard(this, handler));
       return this;
     }
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     await_(this).aborted.push(handler);
     return this;
   }
@@ -185,19 +186,19 @@ class HttpResponse {
 
   onDataV2(handler) {
     checkCallback(handler);
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     const length = lengthOf(this[request]);
     let left = length === undefined ? 0n : BigInt(length);
     return read(this, (chunk, isLast) => {
       left -= BigInt(chunk.byteLength);
-      if (isLast) handler(chunk, 0n);
-      else handler(chunk, length === undefined ? 0xffff_ffff_ffff_ffffn : left);
+      if (isLast) return handler(chunk, 0n);
+      return handler(chunk, length === undefined ? 0xffff_ffff_ffff_ffffn : left);
     });
   }
 
   collectBody(maxSize, handler) {
     checkCallback(handler);
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     if (typeof maxSize !== 'number') throw new TypeError('maxSize has to be a number of bytes');
     if (!(maxSize >= 0)) throw new RangeError('maxSize has to be a number of bytes');
     const own = await_(this);
@@ -212,14 +213,14 @@ class HttpResponse {
   }
 
   pause() {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     select(this);
     native.responsePause();
     return this;
   }
 
   resume() {
-    if (this[state] !== LIVE) return dead(this, this);
+    if (this[state] > AWAITED) return dead(this, this);
     select(this);
     native.responseResume();
     return this;
@@ -227,8 +228,9 @@ class HttpResponse {
 
   cork(callback) {
     checkCallback(callback);
-    if (this[state] !== LIVE) return dead(this, this);
-    callback();
+    if (this[state] > AWAITED) return dead(this, this);
+    const result = callback();
+    if (core.isThenable(result)) core.whenSettled(result, undefined, (error) => fail(this, error));
     return this;
   }
 
@@ -241,7 +243,7 @@ class HttpResponse {
       this[app].warn('res.upgrade() needs five arguments: nothing was done');
       return;
     }
-    if (this[state] !== LIVE) {
+    if (this[state] > AWAITED) {
       dead(this);
       return;
     }
@@ -261,7 +263,7 @@ class HttpResponse {
   }
 
   getRemoteAddress() {
-    if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
+    if (this[state] > AWAITED) return dead(this, new ArrayBuffer(0));
     select(this);
     return native.connectionAddress();
   }
@@ -271,14 +273,14 @@ class HttpResponse {
   }
 
   getRemotePort() {
-    if (this[state] !== LIVE) return dead(this, 0);
+    if (this[state] > AWAITED) return dead(this, 0);
     select(this);
     native.connectionAddress();
     return registers[core.FIRST];
   }
 
   getProxiedRemoteAddress() {
-    if (this[state] !== LIVE) return dead(this, new ArrayBuffer(0));
+    if (this[state] > AWAITED) return dead(this, new ArrayBuffer(0));
     select(this);
     return native.connectionProxiedAddress();
   }
@@ -288,7 +290,7 @@ class HttpResponse {
   }
 
   getProxiedRemotePort() {
-    if (this[state] !== LIVE) return dead(this, 0);
+    if (this[state] > AWAITED) return dead(this, 0);
     select(this);
     native.connectionProxiedAddress();
     return registers[core.FIRST];
@@ -318,10 +320,10 @@ function ensure(res) {
   return (res[later] ??= new Later());
 }
 
-/** Keeps the answer for later: the binary tells of its end. */
+/** Keeps a live answer for later: the binary tells of its end. */
 function keep(res) {
-  if (!res[kept]) {
-    res[kept] = true;
+  if (res[state] === LIVE) {
+    res[state] = KEPT;
     res[app].keep(res[low] & core.INDEX_MASK, res);
     select(res);
     native.responseKeep();
@@ -332,12 +334,12 @@ function keep(res) {
 /** The same, since the program will hear of something. */
 function await_(res) {
   const own = keep(res);
-  own.isAwaited = true;
+  res[state] = AWAITED;
   return own;
 }
 
 function read(res, handler) {
-  if (res[state] !== LIVE) return dead(res, res);
+  if (res[state] > AWAITED) return dead(res, res);
   const own = await_(res);
   checkReading(own, STREAMING);
   own.data = handler;
@@ -391,12 +393,12 @@ function lost(res, status) {
 }
 
 function end(res, how) {
+  // One that was aborted stays until its handlers have been told.
+  if (how === ENDED && res[state] !== LIVE) res[app].forget(res[low] & core.INDEX_MASK, res);
   res[state] = how;
   if (how === ENDED) res.ended = true;
   else res.aborted = true;
   if (res[app].isStrict) res[terminal] = new Error('the response was ended here');
-  // One that was aborted stays until its handlers have been told.
-  if (how === ENDED && res[kept]) res[app].forget(res[low] & core.INDEX_MASK, res);
   return res;
 }
 
@@ -419,15 +421,30 @@ function guard(res, handler, ...values) {
   }
 }
 
-/** A handler has failed. */
+/** A handler has failed. Returns whether somebody goes on with the request after an await. */
 function fail(res, error) {
-  res[app].failed(error, res, res[request]);
-  giveUp(res);
+  if (res[later] !== undefined) {
+    // Only `onError` goes on, and those who listen for the abort.
+    res[later].data = ignore;
+    res[later].writable = undefined;
+  }
+  const told = res[app].failed(error, res, res[request]);
+  // A connection has no request, so that there is nothing to wait with.
+  const waits = told !== undefined && res[state] <= AWAITED && res[request] !== undefined;
+  if (waits) {
+    keep(res);
+    told.then(() => giveUp(res));
+  } else {
+    giveUp(res);
+  }
+  return waits;
 }
+
+function ignore() {}
 
 /** Answers 500 if nobody has answered. */
 function giveUp(res) {
-  if (res[state] === LIVE) {
+  if (res[state] <= AWAITED) {
     select(res);
     native.responseFail();
     end(res, ENDED);
@@ -442,9 +459,9 @@ module.exports = {
   giveUp,
   keep,
 
+  isOpen: (res) => res[state] <= AWAITED,
   isLive: (res) => res[state] === LIVE,
-  isKept: (res) => res[kept],
-  isAwaited: (res) => res[later] !== undefined && res[later].isAwaited,
+  isAwaited: (res) => res[state] === AWAITED,
   /** Whether this is the response that an event is about. */
   isNamed: (res) =>
     res[low] === registers[core.LOW] &&
@@ -460,20 +477,22 @@ module.exports = {
 
   tellAborted(res) {
     res[app].forget(res[low] & core.INDEX_MASK, res);
-    if (res[state] === LIVE) end(res, ABORTED);
+    if (res[state] <= AWAITED) end(res, ABORTED);
     for (const handler of res[later].aborted) guard(res, handler);
   },
 
   tellWritable(res) {
     const own = res[later];
     own.isBlocked = false;
-    if (own.writable === undefined || res[state] !== LIVE) return;
+    if (own.writable === undefined || res[state] > AWAITED) return;
     select(res);
     guard(res, own.writable, native.responseWritten());
   },
 
   tellPiece(res, piece) {
     const kind = registers[core.FIRST];
-    if (res[state] === LIVE) guard(res, res[later].data, piece, kind !== 0, kind === 2);
+    if (res[state] <= AWAITED) {
+      guard(res, res[later].data, piece, kind !== core.MORE, kind === core.TOO_MUCH);
+    }
   },
 };

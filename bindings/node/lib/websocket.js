@@ -12,6 +12,9 @@ const kind = Symbol('kind');
 const isOpen = Symbol('isOpen');
 const isBinary = Symbol('isBinary');
 
+/** What a socket keeps for itself. */
+const OWN = new Set([app, low, high, kind, isOpen, isBinary]);
+
 /** What a message is. */
 const BINARY = 1;
 const COMPRESS = 2;
@@ -90,7 +93,8 @@ class WebSocket {
   cork(callback) {
     core.checkCallback(callback);
     if (!this[isOpen]) return dead(this, this);
-    callback();
+    const result = callback();
+    if (core.isThenable(result)) core.whenSettled(result, undefined, (error) => fail(this, error));
     return this;
   }
 
@@ -243,7 +247,9 @@ module.exports = {
   /** Copies user data onto a socket: defined, not assigned, so that no name is special. */
   adorn(ws, userData) {
     for (const name of Reflect.ownKeys(userData)) {
-      if (Object.prototype.propertyIsEnumerable.call(userData, name)) {
+      // Another socket's data may come with the socket.
+      const isData = typeof name === 'string' || !OWN.has(name);
+      if (isData && Object.prototype.propertyIsEnumerable.call(userData, name)) {
         Object.defineProperty(ws, name, {
           value: userData[name],
           writable: true,

@@ -12,45 +12,14 @@ use napi_sys as sys;
 
 use crate::embed::{Embedded, Worker};
 use crate::napi::{Env, Failed, NativeFunction, Value};
+pub(crate) use crate::numbers::{register, status};
+use crate::{numbers, options};
 
-/// Where the numbers of a call or event stand in `registers`.
-pub(crate) mod register {
-    /// The lower half of a connection's id, whose lower 24 bits are its place in tables.
-    pub(crate) const LOW: usize = 0;
-    /// The upper half, which tells apart those that have had the same place.
-    pub(crate) const HIGH: usize = 1;
-    /// The number of a request on its connection.
-    pub(crate) const REQUEST: usize = 2;
-    /// The app.
-    pub(crate) const APP: usize = 3;
-    /// How a call has ended: 0 or more when it was carried out.
-    pub(crate) const STATUS: usize = 4;
-    /// What else there is to say of it.
-    pub(crate) const FIRST: usize = 5;
-    pub(crate) const SECOND: usize = 6;
-    pub(crate) const THIRD: usize = 7;
-    pub(crate) const COUNT: usize = 8;
-}
+/// How many registers there are.
+const REGISTER_COUNT: usize = register::THIRD + 1;
 
 /// What is kept for strings; longer ones are given room by themselves.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
-
-/// Negative outcomes of a call; JavaScript has the same list.
-pub(crate) mod status {
-    pub(crate) const STALE: i32 = -1;
-    pub(crate) const ALREADY_ENDED: i32 = -2;
-    pub(crate) const ALREADY_BEGUN: i32 = -3;
-    pub(crate) const HEADER: i32 = -4;
-    pub(crate) const STATUS: i32 = -5;
-    pub(crate) const LENGTH: i32 = -6;
-    pub(crate) const LEFT_ALONE: i32 = -7;
-    pub(crate) const FRAGMENT: i32 = -8;
-    pub(crate) const TOPIC: i32 = -9;
-    pub(crate) const CLOSE_CODE: i32 = -10;
-    pub(crate) const TEXT: i32 = -11;
-    pub(crate) const OTHER: i32 = -12;
-    pub(crate) const UNAVAILABLE: i32 = -13;
-}
 
 /// The outcome of a call, as the registers say it.
 pub(crate) fn status_of(misuse: Misuse) -> i32 {
@@ -58,14 +27,14 @@ pub(crate) fn status_of(misuse: Misuse) -> i32 {
         Misuse::Stale => status::STALE,
         Misuse::AlreadyEnded => status::ALREADY_ENDED,
         Misuse::AlreadyBegun => status::ALREADY_BEGUN,
-        Misuse::Header => status::HEADER,
-        Misuse::Status => status::STATUS,
-        Misuse::Length => status::LENGTH,
+        Misuse::Header => status::REFUSED_HEADER,
+        Misuse::Status => status::REFUSED_STATUS,
+        Misuse::Length => status::REFUSED_LENGTH,
         Misuse::LeftAlone => status::LEFT_ALONE,
-        Misuse::Fragment => status::FRAGMENT,
-        Misuse::Topic => status::TOPIC,
-        Misuse::CloseCode => status::CLOSE_CODE,
-        _ => status::OTHER,
+        Misuse::Fragment => status::REFUSED_FRAGMENT,
+        Misuse::Topic => status::REFUSED_TOPIC,
+        Misuse::CloseCode => status::REFUSED_CLOSE_CODE,
+        _ => status::REFUSED_OTHER,
     }
 }
 
@@ -86,7 +55,7 @@ pub(crate) struct Addon {
 impl Addon {
     /// Sets up the addon for an environment.
     pub(crate) fn load(env: Env, exports: Value) -> Result<(), Failed> {
-        let registers = env.array_buffer(&[0; register::COUNT * size_of::<i32>()])?;
+        let registers = env.array_buffer(&[0; REGISTER_COUNT * size_of::<i32>()])?;
         // Never given back: it has to outlive whatever may still call.
         env.reference(registers)?;
         // SAFETY: nobody else knows of the buffer yet.
@@ -100,6 +69,8 @@ impl Addon {
             ending: Cell::new(None),
         });
         env.set(exports, c"registers", registers);
+        env.set(exports, c"numbers", numbers::tables(env)?);
+        env.set(exports, c"settings", options::settings(env)?);
         let data = Rc::into_raw(addon).cast_mut().cast::<c_void>();
         let mut hook = ptr::null_mut();
         // SAFETY: `data` stays until `ended` gives it up.
@@ -120,14 +91,14 @@ impl Addon {
 
     #[inline]
     pub(crate) fn register(&self, index: usize) -> i32 {
-        debug_assert!(index < register::COUNT);
+        debug_assert!(index < REGISTER_COUNT);
         // SAFETY: the memory is there, it has as many, and JavaScript does not run now.
         unsafe { *self.registers.add(index) }
     }
 
     #[inline]
     pub(crate) fn set_register(&self, index: usize, value: i32) {
-        debug_assert!(index < register::COUNT);
+        debug_assert!(index < REGISTER_COUNT);
         // SAFETY: as above.
         unsafe { *self.registers.add(index) = value };
     }

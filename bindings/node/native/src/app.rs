@@ -3,14 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use keirin::{App, Counts, ListenAddress};
+use keirin::{App, ListenAddress};
 use napi_sys as sys;
 
 use crate::addon::{Call, Functions, register, status};
 use crate::declarative::Program;
 use crate::embed::{Embedded, Worker};
 use crate::events::{Events, tell_connection};
-use crate::napi::{Env, Value};
+use crate::napi::Value;
+use crate::options::camel_case;
 use crate::routes::Handler;
 use crate::{options, routes};
 
@@ -27,6 +28,7 @@ pub(crate) const FUNCTIONS: Functions = &[
     (c"appUnlisten", unlisten),
     (c"appClose", close),
     (c"appStop", stop),
+    (c"appsFlush", flush),
     (c"appCounts", counts),
     (c"appWantLog", want_log),
 ];
@@ -82,7 +84,7 @@ fn checked<const N: usize>(call: &Call<'_, N>) -> Option<(Option<String>, String
 /// Has one of the app's routes changed, as soon as no callback runs. No handler is none any more.
 fn set_route<const N: usize>(call: &Call<'_, N>, handler: Option<Handler>) -> Value {
     let (Some((method, pattern)), Some(app)) = (checked(call), call.addon.app()) else {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     };
     app.change_routes(move |routes| match handler {
         Some(handler) => routes::add(routes, method.as_deref(), &pattern, handler),
@@ -106,7 +108,7 @@ unsafe extern "C" fn declarative(env: sys::napi_env, info: sys::napi_callback_in
     let call = unsafe { Call::<3>::new(env, info) };
     match call.bytes(2, |bytes, _| Program::parse(bytes)) {
         Some(program) => set_route(&call, Some(Handler::Program(Rc::new(program)))),
-        None => call.done(Err(status::OTHER)),
+        None => call.done(Err(status::REFUSED_OTHER)),
     }
 }
 
@@ -141,7 +143,7 @@ unsafe extern "C" fn upgrades(env: sys::napi_env, info: sys::napi_callback_info)
     let (Ok(behaviour), Some((_, pattern)), Some(app)) =
         (u16::try_from(call.int(2)), checked(&call), call.addon.app())
     else {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     };
     let handler = Some(call.int(3)).filter(|&handler| handler >= 0);
     app.change_routes(move |routes| routes::add_upgrades(routes, &pattern, behaviour, handler));
@@ -195,7 +197,7 @@ unsafe extern "C" fn unlisten(env: sys::napi_env, info: sys::napi_callback_info)
         .text(0)
         .and_then(|text| text.parse::<ListenAddress>().ok());
     let Some(address) = address else {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     };
     call.done(call.with(|cx| Ok(i32::from(cx.unlisten(&address)))))
 }
@@ -221,6 +223,16 @@ unsafe extern "C" fn stop(env: sys::napi_env, info: sys::napi_callback_info) -> 
     std::ptr::null_mut()
 }
 
+/// Sends what every app has to send, without waiting for the loop: the process is about to end.
+unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    // SAFETY: Node calls it so.
+    let call = unsafe { Call::<0>::new(env, info) };
+    call.addon.each_app(|app| {
+        let _ = app.with(|cx| cx.by_id().flush());
+    });
+    std::ptr::null_mut()
+}
+
 unsafe extern "C" fn counts(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
@@ -228,44 +240,11 @@ unsafe extern "C" fn counts(env: sys::napi_env, info: sys::napi_callback_info) -
     let Ok(object) = call.env.object() else {
         return std::ptr::null_mut();
     };
-    set_counts(call.env, object, &counts);
-    object
-}
-
-/// Every counter, by its name in JavaScript.
-macro_rules! set_all {
-    ($env:ident, $object:ident, $counts:ident, $($name:literal => $field:ident,)+) => {
-        $($env.set($object, $name, $env.number($counts.$field as f64));)+
-    };
-}
-
-fn set_counts(env: Env, object: Value, counts: &Counts) {
-    set_all! { env, object, counts,
-        c"connectionsOpen" => connections_open,
-        c"connectionsAccepted" => connections_accepted,
-        c"connectionsRefused" => connections_refused,
-        c"acceptPaused" => accept_paused,
-        c"requests" => requests,
-        c"answers" => answers,
-        c"protocolErrors" => protocol_errors,
-        c"aborted" => aborted,
-        c"idleTimeouts" => idle_timeouts,
-        c"writeStalls" => write_stalls,
-        c"writeOverflows" => write_overflows,
-        c"socketsOpen" => sockets_open,
-        c"socketsOpened" => sockets_opened,
-        c"messagesReceived" => messages_received,
-        c"messagesSent" => messages_sent,
-        c"published" => published,
-        c"messagesDropped" => messages_dropped,
-        c"misuseStale" => misuse_stale,
-        c"misuseOther" => misuse_other,
-        c"misuseUnanswered" => misuse_unanswered,
-        c"panics" => panics,
-        c"eventsStale" => events_stale,
-        c"logRecordsLost" => log_records_lost,
-        c"sendsBatched" => sends_batched,
+    for (name, count) in counts.named() {
+        call.env
+            .set(object, &camel_case(name), call.env.number(count as f64));
     }
+    object
 }
 
 unsafe extern "C" fn want_log(env: sys::napi_env, info: sys::napi_callback_info) -> Value {

@@ -120,7 +120,7 @@ unsafe extern "C" fn adopt(env: sys::napi_env, info: sys::napi_callback_info) ->
     let call = unsafe { Call::<1>::new(env, info) };
     let fd = call.int(0);
     if fd < 0 {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     }
     let Some(app) = call.addon.app() else {
         return call.done(Err(status::STALE));
@@ -134,7 +134,7 @@ unsafe extern "C" fn adopt(env: sys::napi_env, info: sys::napi_callback_info) ->
             Ok(()) => 0,
             Err(error) => {
                 let _ = error.into_socket().into_raw_fd();
-                status::OTHER
+                status::REFUSED_OTHER
             }
         })
     }))

@@ -85,7 +85,7 @@ impl Program {
         let by_id = &mut cx.by_id();
         for step in &self.0 {
             let done = match step {
-                Step::End(bytes) => by_id.end(id, bytes),
+                Step::End(bytes) => by_id.end_whole(id, bytes),
                 Step::Header(name, value) => by_id.header(id, name, value),
                 Step::Status(status) => by_id.status(id, *status),
                 Step::Write(bytes) => by_id.write(id, bytes).map(|_| ()),

@@ -276,30 +276,31 @@ pub(crate) fn tell_subscription(cx: &mut Cx<'_, Worker>, id: SocketId, change: &
 
 /// Has it told how a socket has ended.
 pub(crate) fn tell_close(cx: &mut Cx<'_, Worker>, id: SocketId, closed: &Closed<'_>) {
-    let addon = &cx.state().0.addon;
-    addon.set_register(register::SECOND, number_of(closed.cause));
-    let (code, reason) = (i32::from(closed.code), closed.reason.as_bytes());
-    tell_socket(cx, id, Event::Close, code, Some(reason));
+    let (code, reason) = as_told(closed);
+    tell_socket(
+        cx,
+        id,
+        Event::Close,
+        i32::from(code),
+        Some(reason.as_bytes()),
+    );
 }
 
-/// Why a socket has ended; JavaScript has the same list.
-fn number_of(cause: CloseCause) -> i32 {
-    match cause {
-        CloseCause::Peer => 0,
-        CloseCause::PeerLeft => 1,
-        CloseCause::Protocol(WsError::MessageTooBig | WsError::MessageTooCostly) => 2,
-        CloseCause::Protocol(WsError::Utf8) => 12,
-        CloseCause::Protocol(WsError::CloseLength | WsError::CloseCode | WsError::CloseReason) => {
-            13
-        }
-        CloseCause::Protocol(_) => 3,
-        CloseCause::Local => 4,
-        CloseCause::Dropped => 5,
-        CloseCause::IdleTimeout => 6,
-        CloseCause::Lifetime => 7,
-        CloseCause::Backpressure => 8,
-        CloseCause::WriteStall => 9,
-        CloseCause::Stop => 10,
-        _ => 11,
-    }
+/// How uWebSockets says it: what ends without a Close frame of the peer's is abnormal.
+fn as_told<'a>(closed: &Closed<'a>) -> (u16, &'a str) {
+    let reason = match closed.cause {
+        CloseCause::PeerLeft => "Received TCP FIN before WebSocket close frame",
+        CloseCause::Protocol(error) => match error {
+            WsError::MessageTooBig | WsError::MessageTooCostly => "Received too big message",
+            WsError::Utf8 => "Received invalid UTF-8",
+            WsError::CloseLength | WsError::CloseCode | WsError::CloseReason => {
+                "Received invalid close payload"
+            }
+            _ => "Received invalid WebSocket frame",
+        },
+        CloseCause::IdleTimeout | CloseCause::WriteStall => "WebSocket timed out from inactivity",
+        CloseCause::Dropped | CloseCause::Backpressure => "",
+        _ => return (closed.code, closed.reason),
+    };
+    (1006, reason)
 }

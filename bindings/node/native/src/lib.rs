@@ -16,6 +16,7 @@ mod declarative;
 mod embed;
 mod events;
 mod napi;
+mod numbers;
 mod options;
 mod request;
 mod response;

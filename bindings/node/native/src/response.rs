@@ -7,6 +7,7 @@ use napi_sys as sys;
 use crate::addon::{Call, Functions, status};
 use crate::events::{Event, tell_response};
 use crate::napi::Value;
+use crate::numbers::piece;
 
 pub(crate) const FUNCTIONS: Functions = &[
     (c"responseStatus", set_status),
@@ -49,7 +50,7 @@ unsafe extern "C" fn header(env: sys::napi_env, info: sys::napi_callback_info) -
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<2>::new(env, info) };
     let Some(name) = call.text(0) else {
-        return call.done(Err(status::HEADER));
+        return call.done(Err(status::REFUSED_HEADER));
     };
     call.done(call.bytes(1, |value, _| {
         call.respond(|by_id, id| by_id.header(id, &name, value).map(|()| 0))
@@ -78,7 +79,7 @@ unsafe extern "C" fn end(env: sys::napi_env, info: sys::napi_callback_info) -> V
             if closes {
                 by_id.close_after(id)?;
             }
-            by_id.end(id, body).map(|()| 0)
+            by_id.end_whole(id, body).map(|()| 0)
         })
     }))
 }
@@ -175,18 +176,13 @@ fn keep_on(cx: &mut keirin::Cx<'_, crate::embed::Worker>, id: ResponseId) {
     }
 }
 
-/// What a piece of a body is.
-const MORE: i32 = 0;
-const LAST: i32 = 1;
-const TOO_MUCH: i32 = 2;
-
 /// Has every piece of the body told as it arrives.
 unsafe extern "C" fn stream(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
     call.done(call.respond(|by_id, id| {
         by_id.stream_body(id, |cx, id, piece, last| {
-            let kind = if last { LAST } else { MORE };
+            let kind = if last { piece::LAST } else { piece::MORE };
             tell_response(cx, id, Event::Piece, [kind, 0], Some(piece));
             if last {
                 keep_on(cx, id);
@@ -210,13 +206,13 @@ unsafe extern "C" fn collect(env: sys::napi_env, info: sys::napi_callback_info) 
             } else if piece.len() > bytes_max - body.len() {
                 is_over = true;
                 body = Vec::new();
-                tell_response(cx, id, Event::Piece, [TOO_MUCH, 0], None);
+                tell_response(cx, id, Event::Piece, [piece::TOO_MUCH, 0], None);
             } else if last && body.is_empty() {
-                tell_response(cx, id, Event::Piece, [LAST, 0], Some(piece));
+                tell_response(cx, id, Event::Piece, [piece::LAST, 0], Some(piece));
             } else {
                 body.extend_from_slice(piece);
                 if last {
-                    tell_response(cx, id, Event::Piece, [LAST, 0], Some(&body));
+                    tell_response(cx, id, Event::Piece, [piece::LAST, 0], Some(&body));
                 }
             }
             if last {
@@ -245,7 +241,7 @@ unsafe extern "C" fn upgrade(env: sys::napi_env, info: sys::napi_callback_info) 
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<4>::new(env, info) };
     let Ok(index) = u16::try_from(call.int(0)) else {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     };
     let id = call.response_id();
     // SAFETY: externals of this addon all hold this.
@@ -254,7 +250,7 @@ unsafe extern "C" fn upgrade(env: sys::napi_env, info: sys::napi_callback_info) 
             .to_external::<(ResponseId, Handshake)>(call.arguments[1])
     };
     let Some((_, handshake)) = offer.filter(|(for_id, _)| *for_id == id) else {
-        return call.done(Err(status::OTHER));
+        return call.done(Err(status::REFUSED_OTHER));
     };
     let mut handshake = handshake.clone();
     if let Some(protocol) = call.text(2).filter(|protocol| !protocol.is_empty()) {

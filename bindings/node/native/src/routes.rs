@@ -6,12 +6,12 @@ use keirin::{
     App, Behaviour, Cx, Handshake, HandshakeError, Request, ResponseId, WebSocket, WebSocketConfig,
 };
 
-use crate::addon::register;
 use crate::declarative::Program;
 use crate::embed::Worker;
 use crate::events::{
     Event, tell_close, tell_message, tell_request, tell_socket, tell_subscription,
 };
+use crate::numbers::{hears, register};
 
 /// Who answers an ordinary request.
 #[derive(Clone)]
@@ -93,16 +93,6 @@ fn ask(
             app.events.fire(app, Event::Upgrade, &[context]);
         }
     });
-}
-
-/// Which events of a kind of WebSocket JavaScript has handlers for; it has the same list.
-pub(crate) mod hears {
-    pub(crate) const MESSAGE: i32 = 1;
-    pub(crate) const DROPPED: i32 = 2;
-    pub(crate) const DRAIN: i32 = 4;
-    pub(crate) const PING: i32 = 8;
-    pub(crate) const PONG: i32 = 16;
-    pub(crate) const SUBSCRIPTION: i32 = 32;
 }
 
 /// A kind of WebSocket whose open and close handlers are called always, and the others as asked.

@@ -47,7 +47,7 @@ fn with_message<const N: usize, R>(
         if binary {
             return f(Message::Binary(bytes));
         }
-        let text = str::from_utf8(bytes).map_err(|_| status::TEXT)?;
+        let text = str::from_utf8(bytes).map_err(|_| status::NOT_UTF8)?;
         f(Message::Text(text))
     })
 }
@@ -122,7 +122,7 @@ fn on_topic(
     f: impl FnOnce(&mut Cx<'_, Worker>, SocketId, &str) -> Result<bool, Misuse>,
 ) -> Value {
     call.done(call.bytes(0, |topic, _| {
-        let topic = str::from_utf8(topic).map_err(|_| status::TOPIC)?;
+        let topic = str::from_utf8(topic).map_err(|_| status::REFUSED_TOPIC)?;
         call.socket(|cx, id| f(cx, id, topic).map(i32::from))
     }))
 }
@@ -168,7 +168,7 @@ unsafe extern "C" fn topics(env: sys::napi_env, info: sys::napi_callback_info) -
 #[inline]
 fn publish_from(call: &Call<'_, 4>, f: impl FnOnce(&Publication<'_>) -> Result<i32, i32>) -> Value {
     let Some(topic) = call.text(0) else {
-        return call.done(Err(status::TOPIC));
+        return call.done(Err(status::REFUSED_TOPIC));
     };
     let (binary, compress) = (call.flag(2), call.flag(3));
     call.done(with_message(call, 1, binary, |message| {

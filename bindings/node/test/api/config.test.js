@@ -43,6 +43,15 @@ function refusesByName(name, value) {
   }, `${name}: ${String(value)}`);
 }
 
+own('every setting of the engine is tested here', () => {
+  const { settings } = require('../../lib/native.js');
+  const names = [...Object.keys(RANGES), ...FLAGS].filter((name) => name !== 'strict');
+  assert.deepEqual(Object.keys(settings).sort(), names.sort());
+  for (const [name, isFlag] of Object.entries(settings)) {
+    assert.equal(isFlag === 1, FLAGS.includes(name), name);
+  }
+});
+
 for (const [name, { valid, invalid }] of Object.entries(RANGES)) {
   own(`${name} is checked on both sides`, async (t) => {
     for (const value of valid) {

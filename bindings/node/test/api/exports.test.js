@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { uws, entry, isKeirin, both, own } = require('./support/implementation');
@@ -148,4 +149,21 @@ own('every export has a name in ESM', async () => {
     assert.equal(module[name], uws[name], name);
   }
   assert.equal(module.DeclarativeResponse, uws.DeclarativeResponse);
+});
+
+own('every name that the JavaScript has for a number of the binary is one', () => {
+  const folder = path.join(entry, 'lib');
+  const core = require(path.join(folder, 'core.js'));
+  const names = fs.readdirSync(folder).flatMap((file) => {
+    const source = fs.readFileSync(path.join(folder, file), 'utf8');
+    return [...source.matchAll(/\bcore\.([A-Z][A-Z0-9_]*)\b/g)].map(([, name]) => name);
+  });
+  assert.ok(names.length > 50);
+  assert.deepEqual(names.filter((name) => !Number.isInteger(core[name])), []);
+  const { register, status, piece } = core.native.numbers;
+  for (const [name, value] of Object.entries({ ...register, ...status, ...piece })) {
+    assert.equal(core[name], value, name);
+  }
+  const values = Object.values(register).sort();
+  assert.deepEqual(values, [...core.registers.keys()], 'each has a register of its own');
 });

@@ -260,3 +260,17 @@ own('the token of a path has no port', (t) => {
   }, path.join(folder, 'socket'));
   assert.equal(port, -1);
 });
+
+both('a port behind a host may be text', (t) => {
+  let token;
+  app(t).listen('127.0.0.1', '0', (value) => {
+    token = value;
+  });
+  assert.ok(uws.us_socket_local_port(token) > 0);
+});
+
+own('text that is no port is refused', (t) => {
+  for (const port of ['', 'x', '1.5', '-1', '65536']) {
+    assert.throws(() => app(t).listen('127.0.0.1', port, () => {}), RangeError, port);
+  }
+});

@@ -7,7 +7,7 @@ const { own, ownInBothModes } = require('./support/implementation');
 const { serveLogged } = require('./support/server');
 const { connect, request, fetch } = require('./support/raw');
 const { open, dial } = require('./support/websocket');
-const { deferred, until, turn } = require('./support/wait');
+const { deferred, until, sleep, turn } = require('./support/wait');
 
 const WITHOUT_ANSWER = {
   'returns': () => {},
@@ -158,6 +158,81 @@ for (const kind of ['throws', 'rejects at once', 'rejects later']) {
     }
   });
 
+  ownInBothModes(`an onError that waits answers for a handler that ${kind}`, async (t, strict) => {
+    const calls = [];
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.onError(async (error, res, req) => {
+        calls.push(error.message);
+        await sleep(5);
+        res.writeStatus('503 Later').end(`${req.getUrl()} ${req.getHeader('x-name')}`);
+      });
+      app.get('/*', () => fail(new Error('a failure')));
+    }, { strict });
+    const client = await connect(t, port);
+    for (const path of ['/one', '/two']) {
+      client.write(request('GET', path, { 'X-Name': 'name' }));
+      const answer = await client.response();
+      assert.equal(answer.status, 503);
+      assert.equal(answer.text, `${path} name`);
+    }
+    assert.deepEqual(calls, ['a failure', 'a failure']);
+    assert.equal(warnings().length, 2);
+  });
+
+  own(`an onError that waits for nothing leaves 500 to a handler that ${kind}`, async (t) => {
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.onError(async (error, res) => {
+        res.onAborted(() => {});
+        await sleep(5);
+      });
+      app.get('/', () => fail(new Error('a failure')));
+    });
+    const client = await connect(t, port);
+    for (let count = 1; count < 3; count++) {
+      client.write(request('GET', '/'));
+      assert.equal((await client.response()).status, 500);
+      assert.equal(warnings().length, count);
+    }
+  });
+
+  own(`an onError that rejects leaves 500 to a handler that ${kind}, and is told`, async (t) => {
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.onError(async () => {
+        await sleep(5);
+        throw new Error('another failure');
+      });
+      app.get('/', () => fail(new Error('a failure')));
+    });
+    const client = await connect(t, port);
+    client.write(request('GET', '/'));
+    assert.equal((await client.response()).status, 500);
+    const [first, second] = warnings();
+    assert.match(first.message, /a failure/);
+    assert.match(second.message, /onError has rejected: Error: another failure/);
+  });
+
+  own(`a client leaves while onError waits for a handler that ${kind}`, async (t) => {
+    const [arrived, left] = [deferred(), deferred()];
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.onError(async (error, res) => {
+        res.onAborted(left.resolve);
+        arrived.resolve();
+        await left.promise;
+        res.end('too late');
+      });
+      app.get('/', () => fail(new Error('a failure')));
+      app.get('/well', (res) => res.end('well'));
+    });
+    const client = await connect(t, port);
+    client.write(request('GET', '/'));
+    await arrived.promise;
+    client.reset();
+    await left.promise;
+    await turn();
+    assert.equal((await fetch(t, port, '/well')).text, 'well');
+    assert.equal(warnings().length, 1);
+  });
+
   own(`a handler that ${kind} after its answer spoils nothing`, async (t) => {
     const { port, warnings } = serveLogged(t, (app) => {
       app.get('/', (res) => {
@@ -254,6 +329,84 @@ for (const name of ['onData', 'onDataV2', 'collectBody']) {
     await until(() => warnings().length > 0);
   });
 }
+
+/** Callbacks that may be asynchronous, each with the request that leads to it. */
+const CALLBACKS = {
+  onData: (res, callback) => res.onData(callback),
+  onDataV2: (res, callback) => res.onDataV2(callback),
+  collectBody: (res, callback) => res.collectBody(100, callback),
+  cork: (res, callback) => res.onAborted(() => {}).cork(callback),
+};
+
+for (const [name, register] of Object.entries(CALLBACKS)) {
+  own(`a callback of ${name} that rejects is answered 500`, async (t) => {
+    const { port, warnings } = serveLogged(t, (app) => {
+      app.post('/', (res) => {
+        register(res, async () => {
+          await turn();
+          throw new Error('within the callback');
+        });
+      });
+    });
+    const client = await connect(t, port);
+    client.write(request('POST', '/', {}, 'body'));
+    assert.equal((await client.response()).status, 500);
+    assert.match(warnings()[0].message, /within the callback/);
+    assert.equal(warnings().length, 1);
+  });
+}
+
+own('a cork of a WebSocket that rejects closes it with 1011', async (t) => {
+  const { port, warnings } = serveLogged(t, (app) => {
+    app.ws('/*', {
+      message: (ws) => {
+        ws.cork(async () => {
+          await turn();
+          throw new Error('within cork');
+        });
+      },
+    });
+  });
+  const client = await open(t, port);
+  client.send('x');
+  assert.equal((await client.take('close')).code, 1011);
+  assert.match(warnings()[0].message, /within cork/);
+});
+
+own('what has failed hears of nothing more while onError waits', async (t) => {
+  let [pieces, errors, writables] = [0, 0, 0];
+  const { port } = serveLogged(t, (app) => {
+    app.onError(async (error, res) => {
+      errors += 1;
+      await sleep(100);
+      res.writeStatus('503 Later').end('from onError');
+    });
+    app.post('/', (res) => {
+      res.onData(() => {
+        pieces += 1;
+        throw new Error('within onData');
+      });
+    });
+    app.get('/writable', (res) => {
+      const body = Buffer.alloc(16 * 1024 * 1024);
+      res.onWritable(() => {
+        writables += 1;
+      });
+      res.tryEnd(body, body.length);
+      throw new Error('within the handler');
+    });
+  });
+  const client = await connect(t, port);
+  client.write(request('POST', '/', { 'Content-Length': 9 }));
+  for (let count = 0; count < 3; count++) {
+    client.write('abc');
+    await sleep(10);
+  }
+  assert.equal((await client.response()).text, 'from onError');
+  client.write(request('GET', '/writable'));
+  await client.ended();
+  assert.deepEqual([pieces, errors, writables], [1, 2, 0]);
+});
 
 own('a handler for aborts that throws does not keep others from it', async (t) => {
   const arrived = deferred();

@@ -292,3 +292,25 @@ both('the request\'s headers may be read in upgrade', async (t) => {
   assert.equal(all.cookie, 'session=1');
   assert.equal(all['sec-websocket-version'], '13');
 });
+
+own('the data of a socket that has gone may be given to another', async (t) => {
+  let [data, closed] = [{ name: 'first' }, false];
+  const { port } = serve(t, (app) => {
+    app.ws('/*', {
+      upgrade: (res, req, context) => res.upgrade(data, ...offered(req), context),
+      open: (ws) => {
+        data = ws.getUserData();
+      },
+      message: (ws) => ws.send(ws.name),
+      close: () => {
+        closed = true;
+      },
+    });
+  });
+  const first = await open(t, port);
+  first.socket.close();
+  await until(() => closed);
+  const second = await open(t, port);
+  second.send('x');
+  assert.equal(await second.text(), 'first');
+});

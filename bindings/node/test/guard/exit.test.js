@@ -194,6 +194,53 @@ own('process.exit within the callback of listen', async (t) => {
   await new Program(t, 'uws.App().listen(0, () => process.exit(7));').exitsWith(7);
 });
 
+/** How a program answers just before it ends. Where it is not `own`, uWebSockets.js sends too. */
+const LAST_WORDS = {
+  'later': { handler: '(res) => setTimeout(() => { res.end("sent"); process.exit(7); }, 10)' },
+  'within a handler': { handler: '(res) => { res.end("sent"); process.exit(7); }', test: own },
+  'within a cork': {
+    handler: '(res) => res.cork(() => { res.end("sent"); process.exit(7); })', test: own,
+  },
+  'after an await': {
+    handler: 'async (res) => { await null; res.end("sent"); process.exit(7); }', test: own,
+  },
+  'with an exception later': {
+    handler: '(res) => setTimeout(() => { res.end("sent"); throw new Error("later"); }, 10)',
+    ended: 1,
+  },
+  'with a large body': {
+    handler: '(res) => { res.end("sent".repeat(50_000)); process.exit(7); }',
+  },
+};
+
+for (const [name, { handler, ended = 7, test = both }] of Object.entries(LAST_WORDS)) {
+  test(`what was answered ${name} is sent, though the process ends`, async (t) => {
+    const program = new Program(t, `
+      const handler = ${handler};
+      listen(uws.App().get('/', (res) => { res.onAborted(() => {}); return handler(res); }));
+    `);
+    const client = await connect(t, await program.port());
+    client.write(request('GET', '/'));
+    assert.match((await client.response()).text, /^(sent)+$/);
+    await program.exitsWith(ended);
+  });
+}
+
+own('messages that were sent and published are there, though the process ends', async (t) => {
+  const program = new Program(t, `
+    const app = uws.App().ws('/', {
+      open: (ws) => ws.subscribe('topic'),
+      message: (ws) => { ws.send('one'); app.publish('topic', 'two'); process.exit(7); },
+    });
+    listen(app);
+  `);
+  const client = await open(t, await program.port());
+  client.send('x');
+  assert.equal(await client.text(), 'one');
+  assert.equal(await client.text(), 'two');
+  await program.exitsWith(7);
+});
+
 own('an exception that nobody catches ends a program as ever', async (t) => {
   const program = new Program(t, `
     listen(uws.App());
@@ -276,6 +323,22 @@ for (const [name, source] of Object.entries(ELSEWHERE)) {
   });
 }
 
+own('an onLog that throws or rejects leaves a server well', async (t) => {
+  const program = new Program(t, `
+    let calls = 0;
+    const fail = () => { throw new Error('within onLog'); };
+    const app = uws.App().onLog(() => (calls++ === 0 ? fail() : Promise.reject(new Error('again'))));
+    listen(app.get('/', () => {}));
+  `);
+  const port = await program.port();
+  for (let count = 0; count < 3; count++) {
+    assert.equal((await fetch(t, port, '/')).status, 500);
+  }
+  await until(() => /onLog has rejected: Error: again/.test(program.errors));
+  assert.match(program.errors, /onLog has thrown: Error: within onLog/);
+  assert.equal(program.ended, null);
+});
+
 own('apps that nobody keeps go on serving', async (t) => {
   const program = new Program(t, `
     require('node:v8').setFlagsFromString('--expose-gc');
@@ -323,4 +386,26 @@ own('a thread that closes its app ends by itself', async (t) => {
   `);
   await program.exitsWith(0);
   assert.match(program.output, /thread ended with 0/);
+});
+
+own('adoptSocket takes nothing for the standard input', async (t) => {
+  const source = `
+    const app = require(${JSON.stringify(entry)}).App();
+    for (const value of [undefined, null, NaN, '', '0', false, [], {}, 2 ** 32, 0.5, -1]) {
+      try {
+        app.adoptSocket(value);
+        console.log('took', value);
+      } catch {}
+    }
+    app.adoptSocket(0);
+    console.log('done');
+    process.exit();
+  `;
+  const child = spawn(process.execPath, ['-e', source], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  for await (const data of child.stdout) {
+    output += data;
+  }
+  assert.equal(output, 'done\n');
 });

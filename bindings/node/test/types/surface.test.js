@@ -3,6 +3,7 @@
 // The types and what is there at run time name the same things: exports, methods, options.
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
@@ -10,6 +11,7 @@ const { test } = require('node:test');
 const ts = require('typescript');
 
 const keirin = require('../..');
+const native = require('../../lib/native.js');
 
 const FILE = path.join(__dirname, '../../index.d.ts');
 const program = ts.createProgram([FILE], { strict: true, lib: ['lib.es2022.d.ts'], types: [] });
@@ -140,6 +142,15 @@ test('every option is checked, and is refused by its name', () => {
     const app = keirin.App();
     assert.throws(() => app.ws('/', { [name]: Symbol('no value') }), names(name));
     app.close();
+  }
+});
+
+test('every setting of the engine is typed and documented', () => {
+  const guide = fs.readFileSync(path.join(__dirname, '../../../../docs/node.md'), 'utf8');
+  const typed = members('AppOptions');
+  for (const name of Object.keys(native.settings)) {
+    assert.ok(typed.includes(name), name);
+    assert.ok(guide.includes(`| \`${name}\` |`), name);
   }
 });
 
