@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::{ptr, slice};
 
+use keirin::proto::ws::utf8;
 use napi_sys as sys;
 
 pub(crate) type Value = sys::napi_value;
@@ -298,7 +299,7 @@ impl Env {
         // SAFETY: as many were written.
         unsafe { scratch.set_len(length) };
         // Node replaces what is no character, but that is cheap to look at.
-        str::from_utf8(scratch).ok()
+        utf8::text(scratch)
     }
 
     #[cold]

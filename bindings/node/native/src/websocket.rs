@@ -1,5 +1,6 @@
 //! WebSockets, named by the registers, and topics.
 
+use keirin::proto::ws::utf8;
 use keirin::{Cx, Message, Misuse, Publication, Sent, SocketId};
 use napi_sys as sys;
 
@@ -47,7 +48,7 @@ fn with_message<const N: usize, R>(
         if binary {
             return f(Message::Binary(bytes));
         }
-        let text = str::from_utf8(bytes).map_err(|_| status::NOT_UTF8)?;
+        let text = utf8::text(bytes).ok_or(status::NOT_UTF8)?;
         f(Message::Text(text))
     })
 }
