@@ -373,6 +373,22 @@ impl Header {
     }
 }
 
+/// The most lengths of 0 that one symbol stands for.
+const GAP_MAX: usize = 138;
+
+/// What stands for so many lengths of 0, and how many of the two that is.
+const GAPS: [([(u8, u8); 2], u8); GAP_MAX + 1] = {
+    let mut gaps = [([(0, 0); 2], 0); GAP_MAX + 1];
+    (gaps[1].1, gaps[2].1) = (1, 2);
+    let mut gap = 3;
+    while gap <= GAP_MAX {
+        let (symbol, least) = if gap < 11 { (17, 3) } else { (18, 11) };
+        gaps[gap] = ([(symbol, (gap - least) as u8), (0, 0)], 1);
+        gap += 1;
+    }
+    gaps
+};
+
 /// Lengths in the symbols of section 3.2.7: each with what follows it.
 struct Runs {
     entries: [(u8, u8); LITERAL_SYMBOLS + DISTANCE_SYMBOLS + 2],
@@ -410,20 +426,14 @@ impl Runs {
                 0
             };
             before = length;
-            while gap > 138 {
-                self.push(18, 138 - 11);
-                gap -= 138;
+            while gap > GAP_MAX {
+                self.push(18, GAP_MAX - 11);
+                gap -= GAP_MAX;
             }
             // No branches, as nobody can foresee them: what is too much is overwritten.
-            let long = if gap >= 11 {
-                (18, gap - 11)
-            } else {
-                (17, gap.wrapping_sub(3))
-            };
-            let (zeros, extra) = if gap >= 3 { long } else { (0, 0) };
-            self.entries[self.len] = (zeros, extra as u8);
-            self.entries[self.len + 1] = (0, 0);
-            self.len += if gap >= 3 { 1 } else { gap };
+            let (zeros, count) = GAPS[gap];
+            [self.entries[self.len], self.entries[self.len + 1]] = zeros;
+            self.len += usize::from(count);
             self.push(length, 0);
             if repeats >= 3 {
                 repeats = self.fold_repeat(repeats);

@@ -59,6 +59,8 @@ pub(super) struct Builder {
     /// The weights of inner nodes, then their depths; in front of the end as well.
     inner: [u32; SYMBOLS_MAX + 2],
     parents: [u16; SYMBOLS_MAX + 2],
+    /// By how much the length falls in front of each sorted symbol.
+    steps: [u8; SYMBOLS_MAX + 1],
 }
 
 /// More than a block can weigh.
@@ -82,6 +84,7 @@ impl Builder {
             sorted: [0; SYMBOLS_MAX + 2],
             inner: [0; SYMBOLS_MAX + 2],
             parents: [0; SYMBOLS_MAX + 2],
+            steps: [0; SYMBOLS_MAX + 1],
         }
     }
 
@@ -107,15 +110,26 @@ impl Builder {
         self.sort(counts, used);
         let mut leaves = self.leaves_by_depth(used.len(), length_max);
         limit_lengths(&mut leaves, length_max);
-        let mut sorted = &self.sorted[..used.len()];
-        for length in (1..=length_max).rev() {
-            let (some, after) = sorted.split_at(leaves[length]);
-            for &entry in some {
-                lengths[symbol_of(entry)] = length as u8;
-            }
-            sorted = after;
-        }
+        self.assign(&leaves, used.len(), lengths);
         leaves
+    }
+
+    /// Gives the first of the `count` sorted symbols the greatest of the lengths that so many
+    /// `leaves` have, and so on. In one loop over all: how many of each length there are nobody can
+    /// foresee.
+    fn assign(&mut self, leaves: &OfLength, count: usize, lengths: &mut [u8]) {
+        let steps = &mut self.steps;
+        steps[..=count].fill(0);
+        let mut end = 0;
+        for &some in leaves[1..].iter().rev() {
+            end += some;
+            steps[end] += 1;
+        }
+        let mut length = 15;
+        for (&entry, &step) in self.sorted[..count].iter().zip(&steps[..count]) {
+            length -= step;
+            lengths[symbol_of(entry)] = length;
+        }
     }
 
     /// Sorts the symbols, which are in their order, by how often they occur.
@@ -225,11 +239,29 @@ pub(super) fn codes(used: &Used, lengths: &[u8], of_length: &OfLength, codes: &m
         let length = lengths[usize::from(symbol)] & 15;
         let next = &mut next[usize::from(length)];
         codes[usize::from(symbol)] = Code {
-            bits: next.reverse_bits() >> ((16 - length) & 15),
+            bits: reverse(*next) >> ((16 - length) & 15),
             length,
         };
         *next += 1;
     }
+}
+
+/// The bits of each byte in the reverse order.
+const REVERSED: [u8; 256] = {
+    let mut reversed = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        reversed[byte] = (byte as u8).reverse_bits();
+        byte += 1;
+    }
+    reversed
+};
+
+/// As `u16::reverse_bits`, which takes three times as many instructions.
+#[inline(always)]
+fn reverse(bits: u16) -> u16 {
+    let [low, high] = bits.to_le_bytes();
+    u16::from_be_bytes([REVERSED[usize::from(low)], REVERSED[usize::from(high)]])
 }
 
 #[cfg(test)]
@@ -314,6 +346,11 @@ mod tests {
             assert_eq!(taken(&found), 1 << 15, "a complete code");
             assert!(found.is_sorted_by(|one, other| one >= other));
         }
+    }
+
+    #[test]
+    fn bits_are_reversed() {
+        assert!((0..=u16::MAX).all(|bits| reverse(bits) == bits.reverse_bits()));
     }
 
     /// RFC 1951 section 3.2.2.
