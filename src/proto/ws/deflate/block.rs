@@ -22,46 +22,57 @@ pub(super) const LENGTHS_ORDER: [u8; 19] = [
 /// A symbol and the bits that follow it.
 #[derive(Clone, Copy)]
 struct Split {
-    symbol: usize,
-    extra: u32,
-    extra_bits: u32,
+    symbol: u16,
+    extra: u16,
+    extra_bits: u8,
 }
 
-/// The symbol of a length from 3 to 258 (section 3.2.5).
+/// The symbols of lengths (section 3.2.5), each of which is given less 3.
+const LENGTHS: [Split; 256] = {
+    let mut lengths = [Split {
+        symbol: 285,
+        extra: 0,
+        extra_bits: 0,
+    }; 256];
+    let mut value = 0_u16;
+    while value < 255 {
+        let (index, extra_bits) = if value < 8 {
+            (value, 0)
+        } else {
+            let log = value.ilog2() as u16;
+            ((log - 1) << 2 | (value >> (log - 2)) & 3, log - 2)
+        };
+        lengths[value as usize] = Split {
+            symbol: 257 + index,
+            extra: value & ((1 << extra_bits) - 1),
+            extra_bits: extra_bits as u8,
+        };
+        value += 1;
+    }
+    lengths
+};
+
+/// The symbol of a length from 3 to 258.
 #[inline(always)]
 fn split_length(length: u16) -> Split {
-    let value = u32::from(length) - 3;
-    let (symbol, extra_bits) = match value {
-        0..8 => (value, 0),
-        255 => (28, 0),
-        _ => {
-            let log = value.ilog2();
-            ((log - 1) << 2 | (value >> (log - 2)) & 3, log - 2)
-        }
-    };
-    Split {
-        symbol: 257 + symbol as usize,
-        extra: value & ((1 << extra_bits) - 1),
-        extra_bits,
-    }
+    LENGTHS[usize::from((length - 3) as u8)]
 }
 
 /// The symbol of a distance, given less one (section 3.2.5).
 #[inline(always)]
 fn split_distance(value: u16) -> Split {
-    let value = u32::from(value);
     if value < 2 {
         return Split {
-            symbol: value as usize,
+            symbol: value,
             extra: 0,
             extra_bits: 0,
         };
     }
     let extra_bits = value.ilog2() - 1;
     Split {
-        symbol: (2 * extra_bits + (value >> extra_bits)) as usize,
+        symbol: 2 * extra_bits as u16 + (value >> extra_bits),
         extra: value & ((1 << extra_bits) - 1),
-        extra_bits,
+        extra_bits: extra_bits as u8,
     }
 }
 
@@ -121,7 +132,7 @@ impl BlockEncoder {
         let counts = Counts::of(bytes, sequences);
         let fixed_bits = counts.fixed_bits();
         self.header.choose(&counts);
-        let dynamic_bits = counts.bits(&self.header) + self.header.bits();
+        let dynamic_bits = self.header.bits();
         let cost_bits = 3 + counts.extra_bits as usize + fixed_bits.min(dynamic_bits);
         let (header, codes) = (&self.header, &mut self.dynamic);
         out.with_room(cost_bits, end_max, |out| {
@@ -161,11 +172,11 @@ fn write_sequences(bytes: &[u8], sequences: &[Sequence], codes: &Codes, to: &mut
         out.flush();
         if sequence.length > 0 {
             let length = split_length(sequence.length);
-            out.add(codes.literals[length.symbol]);
-            out.add_bits(length.extra, length.extra_bits);
+            out.add(codes.literals[usize::from(length.symbol)]);
+            out.add_bits(length.extra.into(), length.extra_bits.into());
             let distance = split_distance(sequence.distance);
-            out.add(codes.distances[distance.symbol]);
-            out.add_bits(distance.extra, distance.extra_bits);
+            out.add(codes.distances[usize::from(distance.symbol)]);
+            out.add_bits(distance.extra.into(), distance.extra_bits.into());
             out.flush();
         }
         rest = &after[usize::from(sequence.length)..];
@@ -199,22 +210,16 @@ impl Counts {
             if sequence.length > 0 {
                 let length = split_length(sequence.length);
                 let distance = split_distance(sequence.distance);
-                counts.literals[length.symbol] += 1;
-                counts.distances[distance.symbol] += 1;
-                counts.extra_bits += length.extra_bits + distance.extra_bits;
+                counts.literals[usize::from(length.symbol)] += 1;
+                counts.distances[usize::from(distance.symbol)] += 1;
+                counts.extra_bits += u32::from(length.extra_bits + distance.extra_bits);
             }
             rest = &after[usize::from(sequence.length)..];
         }
         counts
     }
 
-    /// What the symbols take with the codes of `header`.
-    fn bits(&self, header: &Header) -> usize {
-        let literals = bits(&self.literals, &header.literals.lengths);
-        literals + bits(&self.distances, &header.distances.lengths)
-    }
-
-    /// What they take with the fixed code.
+    /// What the symbols take with the fixed code.
     fn fixed_bits(&self) -> usize {
         let sum = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
         let longer = sum(&self.literals[144..256]);
@@ -223,19 +228,13 @@ impl Counts {
     }
 }
 
-/// What symbols take with codes of these lengths.
-fn bits(counts: &[u32], lengths: &[u8]) -> usize {
-    let products = counts.iter().zip(lengths);
-    products
-        .map(|(&count, &length)| count * u32::from(length))
-        .sum::<u32>() as usize
-}
-
 /// The code of an alphabet of `N` symbols: the lengths of those that are used.
 struct Alphabet<const N: usize> {
     used: Used,
     lengths: [u8; N],
     of_length: OfLength,
+    /// What the symbols take that it was chosen for.
+    bits: usize,
 }
 
 impl<const N: usize> Alphabet<N> {
@@ -244,12 +243,14 @@ impl<const N: usize> Alphabet<N> {
             used: Used::default(),
             lengths: [0; N],
             of_length: [0; 16],
+            bits: 0,
         }
     }
 
     fn choose(&mut self, counts: &[u32; N], length_max: usize, builder: &mut Builder) {
         self.used.collect(counts);
-        self.of_length = builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+        (self.of_length, self.bits) =
+            builder.lengths(counts, &self.used, length_max, &mut self.lengths);
     }
 
     /// Takes the lengths of a code that is known; those that are not 0 belong to used symbols.
@@ -343,12 +344,14 @@ impl Header {
         let written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
         let last = LENGTHS_ORDER.iter().rposition(written);
         self.run_codes_written = last.map_or(4, |last| last + 1).max(4);
-        self.runs_bits = bits(&counts, lengths) + bits(&counts, &RUN_EXTRA_BITS);
+        let extra_bits = 2 * counts[16] + 3 * counts[17] + 7 * counts[18];
+        self.runs_bits = alphabet.bits + extra_bits as usize;
     }
 
-    /// How long it is.
+    /// How long it is, with the symbols that it was chosen for.
     fn bits(&self) -> usize {
-        14 + 3 * self.run_codes_written + self.runs_bits
+        let itself = 14 + 3 * self.run_codes_written + self.runs_bits;
+        itself + self.literals.bits + self.distances.bits
     }
 
     fn write(&self, out: &mut Bits<'_>) {

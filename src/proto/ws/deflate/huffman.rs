@@ -90,34 +90,37 @@ impl Builder {
 
     /// Writes the lengths of an optimal code for `counts`, none longer than `length_max`, or nearly
     /// optimal where that limit is in the way. `used` has the symbols that occur; the others'
-    /// lengths are left as they are. Returns how many symbols have each length.
+    /// lengths are left as they are. Returns how many symbols have each length, and what all take
+    /// together, in bits.
     pub(super) fn lengths(
         &mut self,
         counts: &[u32],
         used: &Used,
         length_max: usize,
         lengths: &mut [u8],
-    ) -> OfLength {
+    ) -> (OfLength, usize) {
         let used = used.symbols();
         if used.len() < 2 {
+            let mut bits = 0;
             for &symbol in used {
                 lengths[usize::from(symbol)] = 1;
+                bits = counts[usize::from(symbol)] as usize;
             }
             let mut of_length = [0; 16];
             of_length[1] = used.len();
-            return of_length;
+            return (of_length, bits);
         }
         self.sort(counts, used);
         let mut leaves = self.leaves_by_depth(used.len(), length_max);
         limit_lengths(&mut leaves, length_max);
-        self.assign(&leaves, used.len(), lengths);
-        leaves
+        let bits = self.assign(&leaves, used.len(), lengths);
+        (leaves, bits)
     }
 
     /// Gives the first of the `count` sorted symbols the greatest of the lengths that so many
-    /// `leaves` have, and so on. In one loop over all: how many of each length there are nobody can
-    /// foresee.
-    fn assign(&mut self, leaves: &OfLength, count: usize, lengths: &mut [u8]) {
+    /// `leaves` have, and so on; returns what all take. In one loop over all: how many of each
+    /// length there are nobody can foresee.
+    fn assign(&mut self, leaves: &OfLength, count: usize, lengths: &mut [u8]) -> usize {
         let steps = &mut self.steps;
         steps[..=count].fill(0);
         let mut end = 0;
@@ -125,11 +128,13 @@ impl Builder {
             end += some;
             steps[end] += 1;
         }
-        let mut length = 15;
+        let (mut length, mut bits) = (15, 0);
         for (&entry, &step) in self.sorted[..count].iter().zip(&steps[..count]) {
             length -= step;
             lengths[symbol_of(entry)] = length;
+            bits += (entry >> SYMBOL_BITS) * u32::from(length);
         }
+        bits as usize
     }
 
     /// Sorts the symbols, which are in their order, by how often they occur.
@@ -280,10 +285,17 @@ mod tests {
         let mut used = Used::default();
         used.collect(&counts);
         let mut found = [99; N];
-        Builder::new().lengths(&counts, &used, length_max, &mut found);
+        let (of_length, bits) = Builder::new().lengths(&counts, &used, length_max, &mut found);
         for (length, count) in found.iter_mut().zip(counts) {
             assert_eq!(*length == 99, count == 0);
             *length %= 99;
+        }
+        let products = counts.iter().zip(&found);
+        let products = products.map(|(&count, &length)| count as usize * usize::from(length));
+        assert_eq!(bits, products.sum::<usize>());
+        for (length, &some) in of_length.iter().enumerate().skip(1) {
+            let having = found.iter().filter(|&&found| usize::from(found) == length);
+            assert_eq!(some, having.count());
         }
         found
     }

@@ -703,6 +703,11 @@ impl Room<'_> {
             to += distance;
             distance *= 2;
         }
+        // Twice always, as that is enough for most.
+        self.put(to, self.some(to - distance));
+        to += COPY_BYTES;
+        self.put(to, self.some(to - distance));
+        to += COPY_BYTES;
         while to < self.at {
             self.put(to, self.some(to - distance));
             to += COPY_BYTES;
