@@ -55,13 +55,17 @@ impl Used {
 /// What finding a code needs; reused, to spare the clearing.
 pub(super) struct Builder {
     /// How often, and who, as one number; the seldom ones first. Two more stand for the end.
-    sorted: [u32; SYMBOLS_MAX + 2],
+    sorted: [u32; PLACES],
     /// The weights of inner nodes, then their depths; in front of the end as well.
-    inner: [u32; SYMBOLS_MAX + 2],
-    parents: [u16; SYMBOLS_MAX + 2],
+    inner: [u32; PLACES],
+    parents: [u16; PLACES],
     /// By how much the length falls in front of each sorted symbol.
     steps: [u8; SYMBOLS_MAX + 1],
 }
+
+/// Places for all symbols and two more, a power of two.
+const PLACES: usize = 512;
+const PLACES_MASK: usize = PLACES - 1;
 
 /// More than a block can weigh.
 const NO_WEIGHT: u32 = 1 << 22;
@@ -81,9 +85,9 @@ fn bucket(count: u32) -> usize {
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            sorted: [0; SYMBOLS_MAX + 2],
-            inner: [0; SYMBOLS_MAX + 2],
-            parents: [0; SYMBOLS_MAX + 2],
+            sorted: [0; PLACES],
+            inner: [0; PLACES],
+            parents: [0; PLACES],
             steps: [0; SYMBOLS_MAX + 1],
         }
     }
@@ -157,7 +161,8 @@ impl Builder {
         for &symbol in used {
             let count = counts[usize::from(symbol)];
             let place = &mut places[bucket(count)];
-            self.sorted[usize::from(*place)] = count << SYMBOL_BITS | u32::from(symbol);
+            let entry = count << SYMBOL_BITS | u32::from(symbol);
+            self.sorted[usize::from(*place) & PLACES_MASK] = entry;
             *place += 1;
         }
         self.sorted[often..used.len()].sort_unstable();
@@ -169,14 +174,15 @@ impl Builder {
     /// The leaves come sorted, and the inner nodes come to be in the order of their weights, so
     /// that the next two to join are at the fronts of two queues (van Leeuwen).
     fn leaves_by_depth(&mut self, count: usize, length_max: usize) -> OfLength {
-        let (sorted, inner) = (&mut self.sorted[..count + 2], &mut self.inner[..count + 2]);
-        let parents = &mut self.parents[..count + 2];
-        sorted[count..].fill(NO_WEIGHT << SYMBOL_BITS);
+        let (sorted, inner, parents) = (&mut self.sorted, &mut self.inner, &mut self.parents);
+        sorted[count..count + 2].fill(NO_WEIGHT << SYMBOL_BITS);
         inner[..2].fill(NO_WEIGHT);
         let (mut leaf, mut root) = (0, 0);
         for node in 0..count - 1 {
-            let leaves = (sorted[leaf] >> SYMBOL_BITS, sorted[leaf + 1] >> SYMBOL_BITS);
-            let roots = (inner[root], inner[root + 1]);
+            // Masks cost less than checks, and change nothing.
+            let [next, after] = [leaf, leaf + 1].map(|leaf| sorted[leaf & PLACES_MASK]);
+            let leaves = (next >> SYMBOL_BITS, after >> SYMBOL_BITS);
+            let roots = (inner[root & PLACES_MASK], inner[(root + 1) & PLACES_MASK]);
             // Which two it is cannot be foreseen, so that there is no branch. A root that is not
             // taken gets its parent later.
             let two_leaves = usize::from(leaves.1 <= roots.0);
@@ -184,12 +190,12 @@ impl Builder {
             let weight = (leaves.0 + roots.0)
                 .min(leaves.0 + leaves.1)
                 .min(roots.0 + roots.1);
-            parents[root] = node as u16;
-            parents[root + 1] = node as u16;
+            parents[root & PLACES_MASK] = node as u16;
+            parents[(root + 1) & PLACES_MASK] = node as u16;
             leaf += 1 + two_leaves - two_roots;
             root += 1 + two_roots - two_leaves;
-            inner[node] = weight;
-            inner[node + 2] = NO_WEIGHT;
+            inner[node & PLACES_MASK] = weight;
+            inner[(node + 2) & PLACES_MASK] = NO_WEIGHT;
         }
         // Now depths, from the root of all, which was made last.
         // Those of one depth stand together, and where they start says how many they are.
@@ -197,8 +203,8 @@ impl Builder {
         inner[count - 2] = 0;
         starts[0] = count - 2;
         for node in (0..count - 2).rev() {
-            let depth = inner[usize::from(parents[node])] + 1;
-            inner[node] = depth;
+            let depth = inner[usize::from(parents[node & PLACES_MASK]) & PLACES_MASK] + 1;
+            inner[node & PLACES_MASK] = depth;
             starts[(depth as usize).min(16)] = node;
         }
         let mut leaves = [0; 16];

@@ -415,8 +415,12 @@ impl Tables {
             return Err(InflateError::Corrupt);
         }
         let mut lengths = [0_u8; 19];
-        for &symbol in &LENGTHS_ORDER[..code_lengths] {
-            lengths[usize::from(symbol)] = input.take(3)? as u8;
+        for symbols in LENGTHS_ORDER[..code_lengths].chunks(10) {
+            let mut bits = input.take(3 * symbols.len() as u32)?;
+            for &symbol in symbols {
+                lengths[usize::from(symbol)] = (bits & 7) as u8;
+                bits >>= 3;
+            }
         }
         if !self.code_lengths.build(&lengths, &CODE_LENGTHS, 7, false) {
             return Err(InflateError::Corrupt);
@@ -443,14 +447,16 @@ impl Tables {
         count: usize,
         lengths: &mut [u8; LENGTHS_MAX],
     ) -> Result<(), InflateError> {
+        // Values of their own stay in registers.
+        let mut own_input = *input;
         let (mut at, mut before) = (0, NONE);
         while at < count {
-            if input.count < RUN_BITS_MAX {
-                input.fill();
+            if own_input.count < RUN_BITS_MAX {
+                own_input.fill();
             }
-            let entry = self.code_lengths.first(input.bits);
-            let run = with_extra(entry, input.bits);
-            input.try_skip(entry.bits())?;
+            let entry = self.code_lengths.first(own_input.bits);
+            let run = with_extra(entry, own_input.bits);
+            own_input.try_skip(entry.bits())?;
             let length = match (run >> RUN_COUNT_BITS) as u8 {
                 SAME => before,
                 length => length,
@@ -466,6 +472,7 @@ impl Tables {
             }
             at += run;
         }
+        *input = own_input;
         if at > count {
             Err(InflateError::Corrupt)
         } else {
