@@ -275,12 +275,7 @@ impl<C: Chains> Search<'_, C> {
     /// Cuts the view from `from` on into sequences, of which the first gets `literals` more;
     /// returns up to where, and how many literals are left.
     #[inline(always)]
-    fn parse(
-        &mut self,
-        from: usize,
-        literals: u32,
-        sequences: &mut Vec<Sequence>,
-    ) -> (usize, u32) {
+    fn parse(&mut self, from: usize, literals: u32, sequences: &mut Vec<Sequence>) -> (usize, u32) {
         let (view, effort) = (self.view, self.effort);
         let mut at = from;
         // Where the literals begin, which may be before the view. To count them would make every
