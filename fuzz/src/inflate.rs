@@ -98,6 +98,7 @@ fn check_round_trip(control: u8, data: &[u8]) {
     let (mut small, mut back) = (Vec::new(), Vec::new());
     for (index, payload) in data.split(|&byte| byte == b'\n').enumerate() {
         let payload = payload.repeat(1 + index % 5 * 300);
+        check_alone(&mut compression, window_bits, &payload);
         small.clear();
         let published = index % 7 == 6;
         let smaller = if published {
@@ -117,5 +118,25 @@ fn check_round_trip(control: u8, data: &[u8]) {
         let result = compression.inflate(&mut inflater, &small, &mut back, payload.len());
         assert_eq!(result, Ok(()));
         assert!(back == payload, "what comes back is something else");
+    }
+}
+
+/// A message on its own comes back, and zlib takes it for the same one.
+fn check_alone(compression: &mut Compression, window_bits: u8, payload: &[u8]) {
+    let (mut small, mut back) = (b"before".to_vec(), Vec::new());
+    if !compression.deflate_shared(window_bits, payload, &mut small) {
+        assert_eq!(small, b"before");
+        return;
+    }
+    let small = small.strip_prefix(b"before").expect("what was there stays");
+    assert!(small.len() < payload.len());
+    let result = compression.inflate_shared(small, &mut back, payload.len());
+    assert_eq!(result, Ok(()));
+    assert!(back == payload, "what comes back is something else");
+    if payload.len() <= BYTES_MAX {
+        let Reference::Whole(reference) = zlib(small) else {
+            panic!("zlib refuses what was compressed");
+        };
+        assert!(reference == payload, "zlib makes something else of it");
     }
 }
