@@ -156,7 +156,7 @@ impl Builder {
         }
         let worth = &mut self.parents;
         // A little more than it is, so that rounding up suffices.
-        let of_total = logarithm(total) + 2;
+        let of_total = logarithm(total) + 1;
         let worth_max = (length_max << FRACTION_BITS) as u16;
         let mut taken = 0;
         // What is gained when those of a fraction are rounded up.
@@ -177,32 +177,35 @@ impl Builder {
             return None;
         }
         let mut left = ROOM - taken;
+        let mut of_length = [0; 16];
+        let mut bits = 0;
         for (place, &symbol) in worth.iter().zip(used) {
             let fraction = usize::from(*place) % FRACTIONS;
-            let up = u8::from(fraction >= least);
-            let length = (*place >> FRACTION_BITS) as u8 + up;
+            let length = (*place >> FRACTION_BITS) as u8 + u8::from(fraction >= least);
             let room = ROOM >> length;
             let shorter = fraction == least && room <= left;
             left -= if shorter { room } else { 0 };
-            lengths[usize::from(symbol)] = length - u8::from(shorter);
+            let length = length - u8::from(shorter);
+            lengths[usize::from(symbol)] = length;
+            of_length[usize::from(length & 15)] += 1;
+            bits += counts[usize::from(symbol)] * u32::from(length);
         }
         // All room is a multiple of the least, so that who has that can always take more.
         while left > 0 {
             for &symbol in used.iter().rev() {
                 let length = &mut lengths[usize::from(symbol)];
-                let room = ROOM >> *length;
+                let room = ROOM >> (*length & 15);
                 if room <= left && *length > 1 {
-                    *length -= 1;
                     left -= room;
+                    of_length[usize::from(*length & 15)] -= 1;
+                    *length -= 1;
+                    of_length[usize::from(*length & 15)] += 1;
+                    bits -= counts[usize::from(symbol)];
+                    if left == 0 {
+                        break;
+                    }
                 }
             }
-        }
-        let mut of_length = [0; 16];
-        let mut bits = 0;
-        for &symbol in used {
-            let length = lengths[usize::from(symbol)] & 15;
-            of_length[usize::from(length)] += 1;
-            bits += counts[usize::from(symbol)] * u32::from(length);
         }
         Some((of_length, bits as usize))
     }
@@ -353,10 +356,10 @@ const FRACTION_BITS: u32 = 4;
 const FRACTIONS: usize = 1 << FRACTION_BITS;
 
 /// The logarithm of each number to the base 2, rounded down to sixteenths.
-const LOGARITHMS: [u8; 256] = {
-    let mut logarithms = [0; 256];
+const LOGARITHMS: [u8; ESTIMATE_MAX as usize + 1] = {
+    let mut logarithms = [0; ESTIMATE_MAX as usize + 1];
     let mut number = 1;
-    while number < 256_usize {
+    while number < logarithms.len() {
         let whole = number.ilog2();
         let mut logarithm = whole;
         // Squaring what is from 1 to below 2 shows the next bit.
@@ -374,11 +377,8 @@ const LOGARITHMS: [u8; 256] = {
     logarithms
 };
 
-/// The same of numbers up to [`ESTIMATE_MAX`], of the larger ones of their upper eight bits.
-#[inline(always)]
 fn logarithm(number: u32) -> u16 {
-    let shift = (number >> 8).checked_ilog2().map_or(0, |log| log + 1);
-    u16::from(LOGARITHMS[(number >> shift) as usize & 255]) + ((shift as u16) << FRACTION_BITS)
+    LOGARITHMS[number as usize].into()
 }
 
 /// The bits of each byte in the reverse order.
@@ -511,7 +511,7 @@ mod tests {
         for number in 1..=ESTIMATE_MAX {
             let exact = f64::from(number).log2() * 16.0;
             let found = f64::from(logarithm(number));
-            assert!((0.0..1.2).contains(&(exact - found)), "{number}: {found}");
+            assert!((0.0..1.0).contains(&(exact - found)), "{number}: {found}");
         }
     }
 
