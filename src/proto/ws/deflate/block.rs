@@ -548,3 +548,72 @@ impl Bits<'_> {
         self.flush();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 1951 section 3.2.5: the first length of each symbol, and the bits that follow it.
+    #[test]
+    fn lengths_are_split_as_the_table_of_the_rfc_says() {
+        let mut first = 3;
+        for index in 0..28_u16 {
+            let extra_bits = if index < 8 { 0 } else { index / 4 - 1 };
+            for extra in 0..1 << extra_bits {
+                // The last of the 28 symbols leaves its last length to another one.
+                if first + extra == 258 {
+                    continue;
+                }
+                let split = split_length(first + extra);
+                assert_eq!(split.symbol, 257 + index);
+                assert_eq!(split.extra, extra);
+                assert_eq!(u16::from(split.extra_bits), extra_bits);
+            }
+            first += 1 << extra_bits;
+        }
+        let split = split_length(258);
+        assert_eq!((split.symbol, split.extra, split.extra_bits), (285, 0, 0));
+    }
+
+    /// The lengths that runs stand for, read as section 3.2.7 has it.
+    fn unfolded(runs: &Runs) -> Vec<u8> {
+        let mut lengths: Vec<u8> = Vec::new();
+        for &(symbol, extra) in runs.entries() {
+            let extra = usize::from(extra);
+            let (length, count, extra_bits) = match symbol {
+                16 => (*lengths.last().expect("something repeats"), 3 + extra, 2),
+                17 => (0, 3 + extra, 3),
+                18 => (0, 11 + extra, 7),
+                length => (length, 1, 0),
+            };
+            assert!(extra < 1 << extra_bits);
+            lengths.extend(std::iter::repeat_n(length, count));
+        }
+        lengths
+    }
+
+    #[test]
+    fn gaps_and_repeats_of_every_size_are_folded() {
+        for gap in 0..280_usize {
+            for repeats in [1, 2, 3, 4, 6, 7, 8, 12, 13, 14] {
+                let mut lengths = vec![0; gap];
+                lengths.extend(vec![5; repeats]);
+                lengths.resize(300, 0);
+                let counts: [u32; LITERAL_SYMBOLS] =
+                    std::array::from_fn(|symbol| lengths[symbol].into());
+                let mut used = Used::default();
+                used.collect(&counts);
+                let mut runs = Runs::new();
+                runs.fold(used.symbols(), &lengths);
+                let end = LITERAL_SYMBOLS.min(gap + repeats);
+                assert_eq!(unfolded(&runs), lengths[..end], "{gap} {repeats}");
+                let least = match gap {
+                    0..3 => gap,
+                    _ => gap.div_ceil(GAP_MAX),
+                };
+                // The remainder of a long gap may be too short for a symbol of its own.
+                assert!(runs.entries().len() <= least + 2 + repeats.min(6));
+            }
+        }
+    }
+}

@@ -92,9 +92,10 @@ impl Builder {
         }
     }
 
-    /// Writes the lengths of a code for `counts`, none longer than `length_max`. The code is complete,
-    /// and optimal or nearly so. `used` has the symbols that occur; the others' lengths are left as
-    /// they are. Returns how many symbols have each length, and what all take together, in bits.
+    /// Writes the lengths of a code for `counts`, none longer than `length_max`. The code is
+    /// complete, and optimal or nearly so. `used` has the symbols that occur; the others' lengths
+    /// are left as they are. Returns how many symbols have each length, and what all take together,
+    /// in bits.
     pub(super) fn lengths(
         &mut self,
         counts: &[u32],
