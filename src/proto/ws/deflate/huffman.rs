@@ -368,8 +368,9 @@ const LOGARITHMS: [u8; ESTIMATE_MAX as usize + 1] = {
         let mut bit = 0;
         while bit < FRACTION_BITS {
             rest = (rest * rest) >> 31;
-            logarithm = logarithm << 1 | (rest >> 32) as u32;
-            rest >>= rest >> 32;
+            let two_or_more = (rest >> 32) as u32;
+            logarithm = logarithm << 1 | two_or_more;
+            rest >>= two_or_more;
             bit += 1;
         }
         logarithms[number] = logarithm as u8;
