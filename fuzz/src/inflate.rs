@@ -98,7 +98,9 @@ fn check_round_trip(control: u8, data: &[u8]) {
     let (mut small, mut back) = (Vec::new(), Vec::new());
     for (index, payload) in data.split(|&byte| byte == b'\n').enumerate() {
         let payload = payload.repeat(1 + index % 5 * 300);
-        check_alone(&mut compression, window_bits, &payload);
+        if payload.len() <= BYTES_MAX {
+            check_alone(&mut compression, window_bits, &payload);
+        }
         small.clear();
         let published = index % 7 == 6;
         let smaller = if published {
@@ -133,10 +135,8 @@ fn check_alone(compression: &mut Compression, window_bits: u8, payload: &[u8]) {
     let result = compression.inflate_shared(small, &mut back, payload.len());
     assert_eq!(result, Ok(()));
     assert!(back == payload, "what comes back is something else");
-    if payload.len() <= BYTES_MAX {
-        let Reference::Whole(reference) = zlib(small) else {
-            panic!("zlib refuses what was compressed");
-        };
-        assert!(reference == payload, "zlib makes something else of it");
-    }
+    let Reference::Whole(reference) = zlib(small) else {
+        panic!("zlib refuses what was compressed");
+    };
+    assert!(reference == payload, "zlib makes something else of it");
 }
