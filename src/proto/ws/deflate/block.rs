@@ -22,46 +22,57 @@ pub(super) const LENGTHS_ORDER: [u8; 19] = [
 /// A symbol and the bits that follow it.
 #[derive(Clone, Copy)]
 struct Split {
-    symbol: usize,
-    extra: u32,
-    extra_bits: u32,
+    symbol: u16,
+    extra: u16,
+    extra_bits: u8,
 }
 
-/// The symbol of a length from 3 to 258 (section 3.2.5).
+/// The symbols of lengths (section 3.2.5), each of which is given less 3.
+const LENGTHS: [Split; 256] = {
+    let mut lengths = [Split {
+        symbol: 285,
+        extra: 0,
+        extra_bits: 0,
+    }; 256];
+    let mut value = 0_u16;
+    while value < 255 {
+        let (index, extra_bits) = if value < 8 {
+            (value, 0)
+        } else {
+            let log = value.ilog2() as u16;
+            ((log - 1) << 2 | (value >> (log - 2)) & 3, log - 2)
+        };
+        lengths[value as usize] = Split {
+            symbol: 257 + index,
+            extra: value & ((1 << extra_bits) - 1),
+            extra_bits: extra_bits as u8,
+        };
+        value += 1;
+    }
+    lengths
+};
+
+/// The symbol of a length from 3 to 258.
 #[inline(always)]
 fn split_length(length: u16) -> Split {
-    let value = u32::from(length) - 3;
-    let (symbol, extra_bits) = match value {
-        0..8 => (value, 0),
-        255 => (28, 0),
-        _ => {
-            let log = value.ilog2();
-            ((log - 1) << 2 | (value >> (log - 2)) & 3, log - 2)
-        }
-    };
-    Split {
-        symbol: 257 + symbol as usize,
-        extra: value & ((1 << extra_bits) - 1),
-        extra_bits,
-    }
+    LENGTHS[usize::from((length - 3) as u8)]
 }
 
 /// The symbol of a distance, given less one (section 3.2.5).
 #[inline(always)]
 fn split_distance(value: u16) -> Split {
-    let value = u32::from(value);
     if value < 2 {
         return Split {
-            symbol: value as usize,
+            symbol: value,
             extra: 0,
             extra_bits: 0,
         };
     }
     let extra_bits = value.ilog2() - 1;
     Split {
-        symbol: (2 * extra_bits + (value >> extra_bits)) as usize,
+        symbol: 2 * extra_bits as u16 + (value >> extra_bits),
         extra: value & ((1 << extra_bits) - 1),
-        extra_bits,
+        extra_bits: extra_bits as u8,
     }
 }
 
@@ -121,7 +132,7 @@ impl BlockEncoder {
         let counts = Counts::of(bytes, sequences);
         let fixed_bits = counts.fixed_bits();
         self.header.choose(&counts);
-        let dynamic_bits = counts.bits(&self.header) + self.header.bits();
+        let dynamic_bits = self.header.bits();
         let cost_bits = 3 + counts.extra_bits as usize + fixed_bits.min(dynamic_bits);
         let (header, codes) = (&self.header, &mut self.dynamic);
         out.with_room(cost_bits, end_max, |out| {
@@ -161,11 +172,11 @@ fn write_sequences(bytes: &[u8], sequences: &[Sequence], codes: &Codes, to: &mut
         out.flush();
         if sequence.length > 0 {
             let length = split_length(sequence.length);
-            out.add(codes.literals[length.symbol]);
-            out.add_bits(length.extra, length.extra_bits);
+            out.add(codes.literals[usize::from(length.symbol)]);
+            out.add_bits(length.extra.into(), length.extra_bits.into());
             let distance = split_distance(sequence.distance);
-            out.add(codes.distances[distance.symbol]);
-            out.add_bits(distance.extra, distance.extra_bits);
+            out.add(codes.distances[usize::from(distance.symbol)]);
+            out.add_bits(distance.extra.into(), distance.extra_bits.into());
             out.flush();
         }
         rest = &after[usize::from(sequence.length)..];
@@ -199,22 +210,16 @@ impl Counts {
             if sequence.length > 0 {
                 let length = split_length(sequence.length);
                 let distance = split_distance(sequence.distance);
-                counts.literals[length.symbol] += 1;
-                counts.distances[distance.symbol] += 1;
-                counts.extra_bits += length.extra_bits + distance.extra_bits;
+                counts.literals[usize::from(length.symbol)] += 1;
+                counts.distances[usize::from(distance.symbol)] += 1;
+                counts.extra_bits += u32::from(length.extra_bits + distance.extra_bits);
             }
             rest = &after[usize::from(sequence.length)..];
         }
         counts
     }
 
-    /// What the symbols take with the codes of `header`.
-    fn bits(&self, header: &Header) -> usize {
-        let literals = bits(&self.literals, &header.literals.lengths);
-        literals + bits(&self.distances, &header.distances.lengths)
-    }
-
-    /// What they take with the fixed code.
+    /// What the symbols take with the fixed code.
     fn fixed_bits(&self) -> usize {
         let sum = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
         let longer = sum(&self.literals[144..256]);
@@ -223,19 +228,13 @@ impl Counts {
     }
 }
 
-/// What symbols take with codes of these lengths.
-fn bits(counts: &[u32], lengths: &[u8]) -> usize {
-    let products = counts.iter().zip(lengths);
-    products
-        .map(|(&count, &length)| count * u32::from(length))
-        .sum::<u32>() as usize
-}
-
 /// The code of an alphabet of `N` symbols: the lengths of those that are used.
 struct Alphabet<const N: usize> {
     used: Used,
     lengths: [u8; N],
     of_length: OfLength,
+    /// What the symbols take that it was chosen for.
+    bits: usize,
 }
 
 impl<const N: usize> Alphabet<N> {
@@ -244,12 +243,14 @@ impl<const N: usize> Alphabet<N> {
             used: Used::default(),
             lengths: [0; N],
             of_length: [0; 16],
+            bits: 0,
         }
     }
 
     fn choose(&mut self, counts: &[u32; N], length_max: usize, builder: &mut Builder) {
         self.used.collect(counts);
-        self.of_length = builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+        (self.of_length, self.bits) =
+            builder.lengths(counts, &self.used, length_max, &mut self.lengths);
     }
 
     /// Takes the lengths of a code that is known; those that are not 0 belong to used symbols.
@@ -343,12 +344,14 @@ impl Header {
         let written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
         let last = LENGTHS_ORDER.iter().rposition(written);
         self.run_codes_written = last.map_or(4, |last| last + 1).max(4);
-        self.runs_bits = bits(&counts, lengths) + bits(&counts, &RUN_EXTRA_BITS);
+        let extra_bits = 2 * counts[16] + 3 * counts[17] + 7 * counts[18];
+        self.runs_bits = alphabet.bits + extra_bits as usize;
     }
 
-    /// How long it is.
+    /// How long it is, with the symbols that it was chosen for.
     fn bits(&self) -> usize {
-        14 + 3 * self.run_codes_written + self.runs_bits
+        let itself = 14 + 3 * self.run_codes_written + self.runs_bits;
+        itself + self.literals.bits + self.distances.bits
     }
 
     fn write(&self, out: &mut Bits<'_>) {
@@ -372,6 +375,22 @@ impl Header {
         }
     }
 }
+
+/// The most lengths of 0 that one symbol stands for.
+const GAP_MAX: usize = 138;
+
+/// What stands for so many lengths of 0, and how many of the two that is.
+const GAPS: [([(u8, u8); 2], u8); GAP_MAX + 1] = {
+    let mut gaps = [([(0, 0); 2], 0); GAP_MAX + 1];
+    (gaps[1].1, gaps[2].1) = (1, 2);
+    let mut gap = 3;
+    while gap <= GAP_MAX {
+        let (symbol, least) = if gap < 11 { (17, 3) } else { (18, 11) };
+        gaps[gap] = ([(symbol, (gap - least) as u8), (0, 0)], 1);
+        gap += 1;
+    }
+    gaps
+};
 
 /// Lengths in the symbols of section 3.2.7: each with what follows it.
 struct Runs {
@@ -410,20 +429,14 @@ impl Runs {
                 0
             };
             before = length;
-            while gap > 138 {
-                self.push(18, 138 - 11);
-                gap -= 138;
+            while gap > GAP_MAX {
+                self.push(18, GAP_MAX - 11);
+                gap -= GAP_MAX;
             }
             // No branches, as nobody can foresee them: what is too much is overwritten.
-            let long = if gap >= 11 {
-                (18, gap - 11)
-            } else {
-                (17, gap.wrapping_sub(3))
-            };
-            let (zeros, extra) = if gap >= 3 { long } else { (0, 0) };
-            self.entries[self.len] = (zeros, extra as u8);
-            self.entries[self.len + 1] = (0, 0);
-            self.len += if gap >= 3 { 1 } else { gap };
+            let (zeros, count) = GAPS[gap];
+            [self.entries[self.len], self.entries[self.len + 1]] = zeros;
+            self.len += usize::from(count);
             self.push(length, 0);
             if repeats >= 3 {
                 repeats = self.fold_repeat(repeats);
@@ -533,5 +546,74 @@ impl Bits<'_> {
     fn put(&mut self, bits: u32, count: u32) {
         self.add_bits(bits, count);
         self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 1951 section 3.2.5: the first length of each symbol, and the bits that follow it.
+    #[test]
+    fn lengths_are_split_as_the_table_of_the_rfc_says() {
+        let mut first = 3;
+        for index in 0..28_u16 {
+            let extra_bits = if index < 8 { 0 } else { index / 4 - 1 };
+            for extra in 0..1 << extra_bits {
+                // The last of the 28 symbols leaves its last length to another one.
+                if first + extra == 258 {
+                    continue;
+                }
+                let split = split_length(first + extra);
+                assert_eq!(split.symbol, 257 + index);
+                assert_eq!(split.extra, extra);
+                assert_eq!(u16::from(split.extra_bits), extra_bits);
+            }
+            first += 1 << extra_bits;
+        }
+        let split = split_length(258);
+        assert_eq!((split.symbol, split.extra, split.extra_bits), (285, 0, 0));
+    }
+
+    /// The lengths that runs stand for, read as section 3.2.7 has it.
+    fn unfolded(runs: &Runs) -> Vec<u8> {
+        let mut lengths: Vec<u8> = Vec::new();
+        for &(symbol, extra) in runs.entries() {
+            let extra = usize::from(extra);
+            let (length, count, extra_bits) = match symbol {
+                16 => (*lengths.last().expect("something repeats"), 3 + extra, 2),
+                17 => (0, 3 + extra, 3),
+                18 => (0, 11 + extra, 7),
+                length => (length, 1, 0),
+            };
+            assert!(extra < 1 << extra_bits);
+            lengths.extend(std::iter::repeat_n(length, count));
+        }
+        lengths
+    }
+
+    #[test]
+    fn gaps_and_repeats_of_every_size_are_folded() {
+        for gap in 0..280_usize {
+            for repeats in [1, 2, 3, 4, 6, 7, 8, 12, 13, 14] {
+                let mut lengths = vec![0; gap];
+                lengths.extend(vec![5; repeats]);
+                lengths.resize(300, 0);
+                let counts: [u32; LITERAL_SYMBOLS] =
+                    std::array::from_fn(|symbol| lengths[symbol].into());
+                let mut used = Used::default();
+                used.collect(&counts);
+                let mut runs = Runs::new();
+                runs.fold(used.symbols(), &lengths);
+                let end = LITERAL_SYMBOLS.min(gap + repeats);
+                assert_eq!(unfolded(&runs), lengths[..end], "{gap} {repeats}");
+                let least = match gap {
+                    0..3 => gap,
+                    _ => gap.div_ceil(GAP_MAX),
+                };
+                // The remainder of a long gap may be too short for a symbol of its own.
+                assert!(runs.entries().len() <= least + 2 + repeats.min(6));
+            }
+        }
     }
 }

@@ -3,18 +3,12 @@
 use super::block::{LENGTHS_ORDER, fixed_lengths};
 use super::huffman::SYMBOLS_MAX;
 use super::input::{Input, PADDED_BYTES_MAX, PADDING_BYTES};
+use super::output::{OUTPUT_SLACK, Output, Room};
 use super::{InflateError, Inflater};
 
 /// The tables are indexed with at most so many bits; longer codes take a second step.
 const LITERAL_ROOT_BITS: u32 = 10;
 const DISTANCE_ROOT_BITS: u32 = 8;
-
-/// What the fast loop needs in front of it: two literals, the longest repetition, and what may be
-/// written behind.
-const OUTPUT_SLACK: usize = 2 + 258 + 16;
-const COPY_BYTES: usize = 16;
-/// The room that a message gets at first.
-const ROOM_BYTES_MIN: usize = 2 << 10;
 
 /// One entry of a table: what the code stands for, and how many bits to go on.
 ///
@@ -415,8 +409,12 @@ impl Tables {
             return Err(InflateError::Corrupt);
         }
         let mut lengths = [0_u8; 19];
-        for &symbol in &LENGTHS_ORDER[..code_lengths] {
-            lengths[usize::from(symbol)] = input.take(3)? as u8;
+        for symbols in LENGTHS_ORDER[..code_lengths].chunks(10) {
+            let mut bits = input.take(3 * symbols.len() as u32)?;
+            for &symbol in symbols {
+                lengths[usize::from(symbol)] = (bits & 7) as u8;
+                bits >>= 3;
+            }
         }
         if !self.code_lengths.build(&lengths, &CODE_LENGTHS, 7, false) {
             return Err(InflateError::Corrupt);
@@ -443,14 +441,16 @@ impl Tables {
         count: usize,
         lengths: &mut [u8; LENGTHS_MAX],
     ) -> Result<(), InflateError> {
+        // Values of their own stay in registers.
+        let mut own_input = *input;
         let (mut at, mut before) = (0, NONE);
         while at < count {
-            if input.count < RUN_BITS_MAX {
-                input.fill();
+            if own_input.count < RUN_BITS_MAX {
+                own_input.fill();
             }
-            let entry = self.code_lengths.first(input.bits);
-            let run = with_extra(entry, input.bits);
-            input.try_skip(entry.bits())?;
+            let entry = self.code_lengths.first(own_input.bits);
+            let run = with_extra(entry, own_input.bits);
+            own_input.try_skip(entry.bits())?;
             let length = match (run >> RUN_COUNT_BITS) as u8 {
                 SAME => before,
                 length => length,
@@ -466,6 +466,7 @@ impl Tables {
             }
             at += run;
         }
+        *input = own_input;
         if at > count {
             Err(InflateError::Corrupt)
         } else {
@@ -608,131 +609,6 @@ fn copy_stored(input: &mut Input<'_>, output: &mut Output<'_>) -> Result<(), Inf
         }
     }
     Ok(())
-}
-
-/// The message as far as it goes.
-struct Output<'a> {
-    bytes: &'a mut Vec<u8>,
-    /// Where the message begins, where it goes on, and where it has to end.
-    start: usize,
-    at: usize,
-    end_max: usize,
-    history: &'a Inflater,
-}
-
-impl Output<'_> {
-    /// Sees to it that there is slack, if the limit has not been passed.
-    fn make_room(&mut self) -> Result<(), InflateError> {
-        if self.at > self.end_max {
-            return Err(InflateError::TooBig);
-        }
-        let least = self.at + OUTPUT_SLACK;
-        if self.bytes.len() < least {
-            let doubled = self.at + (self.at - self.start).max(ROOM_BYTES_MIN);
-            let most = self.end_max.saturating_add(OUTPUT_SLACK);
-            self.bytes.resize(doubled.clamp(least, most), 0);
-        }
-        Ok(())
-    }
-
-    /// The room that there is.
-    fn room(&mut self) -> Room<'_> {
-        Room {
-            bytes: self.bytes,
-            start: self.start,
-            at: self.at,
-            history: self.history,
-        }
-    }
-
-    fn push_all(&mut self, bytes: &[u8]) {
-        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
-    }
-}
-
-/// The output while it does not move.
-struct Room<'a> {
-    bytes: &'a mut [u8],
-    start: usize,
-    at: usize,
-    history: &'a Inflater,
-}
-
-impl Room<'_> {
-    #[inline(always)]
-    fn has_slack(&self) -> bool {
-        self.at + OUTPUT_SLACK <= self.bytes.len()
-    }
-
-    #[inline(always)]
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.at] = byte;
-        self.at += 1;
-    }
-
-    /// Repeats `length` bytes, at most 258, that stand `distance` bytes back. False, with nothing
-    /// done, when there is nothing.
-    #[inline(always)]
-    fn repeat(&mut self, distance: usize, mut length: usize) -> bool {
-        let made = self.at - self.start;
-        if distance > made {
-            match self.recall(distance - made, length) {
-                // What is repeated may end before the message begins.
-                Some(copied) if copied == length => return true,
-                Some(copied) => length -= copied,
-                None => return false,
-            }
-        }
-        let mut to = self.at;
-        let from = to.wrapping_sub(distance);
-        self.at += length;
-        // Some more than asked for, into the slack.
-        if distance == 1 {
-            let some = [self.bytes[from]; COPY_BYTES];
-            while to < self.at {
-                self.put(to, some);
-                to += COPY_BYTES;
-            }
-            return true;
-        }
-        let mut distance = distance;
-        while distance < COPY_BYTES {
-            // What was copied repeats itself at twice the distance.
-            self.put(to, self.some(from));
-            to += distance;
-            distance *= 2;
-        }
-        while to < self.at {
-            self.put(to, self.some(to - distance));
-            to += COPY_BYTES;
-        }
-        true
-    }
-
-    #[inline(always)]
-    fn some(&self, at: usize) -> [u8; COPY_BYTES] {
-        let some = self.bytes[at..].first_chunk();
-        *some.expect("what is copied stands before where it goes")
-    }
-
-    #[inline(always)]
-    fn put(&mut self, at: usize, some: [u8; COPY_BYTES]) {
-        let place = self.bytes[at..].first_chunk_mut();
-        *place.expect("there is slack") = some;
-    }
-
-    /// Copies what stands `back` bytes before the message, up to its start; tells how much it was.
-    #[inline(never)]
-    fn recall(&mut self, back: usize, length: usize) -> Option<usize> {
-        let count = length.min(back);
-        let room = &mut self.bytes[self.at..self.at + count];
-        if !self.history.recall(back, room) {
-            return None;
-        }
-        self.at += count;
-        Some(count)
-    }
 }
 
 #[cfg(test)]

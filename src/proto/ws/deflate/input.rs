@@ -143,7 +143,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// The next `count` bits, at most 16.
+    /// The next `count` bits, at most 32.
     pub(super) fn take(&mut self, count: u32) -> Result<u32, InflateError> {
         if self.count < count {
             self.fill();

@@ -256,6 +256,13 @@ struct Found {
     distance: usize,
 }
 
+impl Found {
+    const NONE: Self = Self {
+        length: 0,
+        distance: 0,
+    };
+}
+
 /// A finder at work.
 struct Search<'a, C> {
     view: &'a [u8],
@@ -268,48 +275,51 @@ impl<C: Chains> Search<'_, C> {
     /// Cuts the view from `from` on into sequences, of which the first gets `literals` more;
     /// returns up to where, and how many literals are left.
     #[inline(always)]
-    fn parse(
-        &mut self,
-        from: usize,
-        mut literals: u32,
-        sequences: &mut Vec<Sequence>,
-    ) -> (usize, u32) {
+    fn parse(&mut self, from: usize, literals: u32, sequences: &mut Vec<Sequence>) -> (usize, u32) {
         let (view, effort) = (self.view, self.effort);
         let mut at = from;
+        // Where the literals begin, which may be before the view. To count them would make every
+        // step wait for the count.
+        let mut begin = from.wrapping_sub(literals as usize);
         while let Some(word) = load_u32(view, at) {
-            let mut found = self.longest(at, word, LENGTH_MIN - 1, effort.depth);
+            let candidate = self.chains.insert(at, word);
+            // Mostly there is none, and that is all to be known.
+            let found = if candidate == 0 {
+                Found::NONE
+            } else {
+                self.longest(at, candidate, LENGTH_MIN - 1)
+            };
             if found.distance == 0 {
                 // Where nothing repeats for long, looking at every byte is a waste.
-                let step = 1 + (literals >> 8);
-                literals += step;
-                at += step as usize;
+                at += 1 + (at.wrapping_sub(begin) >> 8);
                 continue;
             }
+            let mut found = found;
             let mut next = at + 1;
             while found.length < usize::from(effort.lazy_below)
                 && let Some(word) = load_u32(view, at + 1)
             {
-                let later = self.longest(at + 1, word, found.length, effort.depth);
+                let candidate = self.chains.insert(at + 1, word);
+                let later = self.longest(at + 1, candidate, found.length);
                 next = at + 2;
                 if later.distance == 0 {
                     break;
                 }
-                literals += 1;
                 at += 1;
                 found = later;
             }
             sequences.push(Sequence {
-                literals,
+                literals: at.wrapping_sub(begin) as u32,
                 length: found.length as u16,
                 distance: (found.distance - 1) as u16,
             });
-            literals = 0;
             let end = at + found.length;
             self.insert(next, end.min(next.saturating_add(C::STARTS_MAX)));
             at = end;
+            begin = end;
         }
         // A step may have gone beyond the end.
-        (at, literals + view.len() as u32 - at as u32)
+        (at, view.len().wrapping_sub(begin) as u32)
     }
 
     /// Takes positions in as far as four bytes are there.
@@ -323,11 +333,10 @@ impl<C: Chains> Search<'_, C> {
         }
     }
 
-    /// The longest repetition at `at`, where `word` stands, that has more than `longer_than` bytes.
-    /// Takes `at` in.
+    /// The longest repetition at `at` that has more than `longer_than` bytes, of what stands at
+    /// `candidate` and at the places before it with the same hash.
     #[inline(always)]
-    fn longest(&mut self, at: usize, word: u32, longer_than: usize, depth: u16) -> Found {
-        let mut candidate = self.chains.insert(at, word);
+    fn longest(&self, at: usize, mut candidate: usize, longer_than: usize) -> Found {
         let too_far = at.saturating_sub(self.distance_max + 1);
         let mut found = Found {
             length: longer_than,
@@ -339,7 +348,7 @@ impl<C: Chains> Search<'_, C> {
         let Some(mut wanted) = load_u32(view, at + longer_than - 3) else {
             return found;
         };
-        let mut left = depth;
+        let mut left = self.effort.depth;
         while candidate > too_far && left > 0 {
             left -= 1;
             if load_u32(view, candidate + found.length - 3) == Some(wanted) {

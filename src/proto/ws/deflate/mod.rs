@@ -10,6 +10,7 @@ mod huffman;
 mod inflate;
 mod input;
 mod matches;
+mod output;
 #[cfg(test)]
 mod tests;
 

@@ -295,17 +295,65 @@ fn what_is_malformed() {
     }
 }
 
+/// Whatever the cut goes through: the description of a code, a symbol, the bits behind it.
 #[test]
-fn what_is_cut_off_or_damaged_ends() {
+fn a_message_cut_at_any_byte_is_what_others_take_it_for() {
+    let mut messages: Vec<Vec<u8>> = (0..40)
+        .map(|seed| json(seed, 200 + 64 * seed as usize))
+        .collect();
+    messages.push(json(1, 20_000));
+    messages.push(vec![b'a'; 600]);
+    messages.push(b"abababab".repeat(8));
+    let mut ended = 0;
+    for message in messages {
+        let small = compress(&message);
+        for end in 0..=small.len() {
+            // The tail may complete what was cut.
+            if let Ok(part) = inflate(&small[..end], message.len()) {
+                let input = [&small[..end], &[0, 0, 0xff, 0xff]].concat();
+                let mut out = vec![0; message.len() + 600];
+                let mut state = InflateState::new_boxed(DataFormat::Raw);
+                let result = miniz(&mut state, &input, &mut out, MZFlush::None);
+                assert!(out[..result.bytes_written].starts_with(&part));
+                ended += 1;
+            }
+        }
+    }
+    assert!(ended > 100, "{ended} cuts were at the end of a block");
+}
+
+/// Copies are made in steps that go beyond what was asked for.
+#[test]
+fn repetitions_of_every_length_stop_at_the_limit() {
+    let noise = Random::new(9).bytes(80);
+    let mut compression = Compression::new(9);
+    let (mut small, mut back) = (Vec::new(), Vec::new());
+    for distance in (1..36).chain([47, 48, 49, 63, 64, 65]) {
+        for length in (3..70).chain([128, 257, 258, 259, 300]) {
+            let repeated = noise[..distance].iter().cycle().take(distance + length);
+            let mut message = vec![b' '; 200];
+            message.extend(repeated);
+            for tail in [0, 5] {
+                message.extend(&noise[80 - tail..]);
+                small.clear();
+                assert!(compression.deflate_shared(15, &message, &mut small));
+                back.clear();
+                let result = compression.inflate_shared(&small, &mut back, message.len());
+                assert_eq!(result, Ok(()), "{distance} {length}");
+                assert!(back == message, "{distance} {length}");
+                assert!(Witness::new().inflate(&small, message.len()) == message);
+                let less = message.len() - 1;
+                assert_eq!(inflate(&small, less), Err(InflateError::TooBig));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_damaged_ends() {
     let mut random = Random::new(11);
     let message = json(5, 3000);
     let small = compress(&message);
-    for end in 0..small.len() {
-        if let Ok(part) = inflate(&small[..end], message.len()) {
-            assert!(message.starts_with(&part));
-            assert!(part.len() < message.len() || end == small.len() - 1);
-        }
-    }
     for _ in 0..3000 {
         let mut damaged = small.clone();
         for _ in 0..=random.below(3) {
