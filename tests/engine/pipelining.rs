@@ -178,7 +178,7 @@ fn a_peer_that_does_not_read_its_answers_is_not_read() {
         .target_bytes_max(100)
         .pipelined_bytes_max(1024);
     let mut sim = start(config, |app| {
-        app.get("/big", |res, _| res.end(&[b'x'; 20_000]));
+        app.get("/big", |res, _| res.end(&[b'x'; 40_000]));
     });
     let client = sim.connect();
     sim.set_window(client, 5000);
@@ -186,7 +186,7 @@ fn a_peer_that_does_not_read_its_answers_is_not_read() {
     // One answer is over the bound already.
     assert_eq!(sim.counts().requests, 1);
     assert!(
-        sim.buffered_bytes() <= 20_000 + 1024,
+        sim.buffered_bytes() <= 40_000 + 1024,
         "{}",
         sim.buffered_bytes()
     );

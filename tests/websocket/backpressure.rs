@@ -167,13 +167,13 @@ fn a_drain_handler_can_fill_the_window_again() {
     let mut sim = start_behaviour(|| {
         recorder(config()).on_drain(|ws| {
             hear(ws, "drain");
-            let sent = ws.send_binary(&[b'x'; 20_000]);
+            let sent = ws.send_binary(&[b'x'; 40_000]);
             hear(ws, format!("{}", matches!(sent, Sent::Queued(_))));
         })
     });
     let client = open_quietly(&mut sim);
     sim.set_window(client, 1000);
-    let _ = send_bytes(&mut sim, 20_000);
+    let _ = send_bytes(&mut sim, 40_000);
     for _ in 0..3 {
         let mut count = 0;
         while heard(&mut sim, 0) != ["drain", "true"] {
