@@ -283,3 +283,21 @@ fn an_error_is_said_even_where_the_output_is_nearly_full() {
     assert!(text.ends_with("404 Not Found\n"), "{}", text.len());
     sim.check();
 }
+
+#[test]
+fn a_request_waits_for_room_for_its_answer() {
+    let config = Config::builder().write_buffer_bytes_max(16 << 10);
+    let mut sim = start(config, |app| {
+        app.get("/part", |res, _| res.end(&[b'x'; 12_000]));
+    });
+    let client = sim.connect();
+    sim.set_window(client, 1000);
+    send(&mut sim, client, get("/part") + &get("/part"));
+    assert_eq!((sim.counts().requests, sim.is_closed(client)), (1, false));
+    let (all, most) = drain(&mut sim, client);
+    let text = String::from_utf8(all).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2);
+    assert!(most <= 16 << 10, "{most}");
+    assert_eq!(sim.counts().write_overflows, 0);
+    sim.check();
+}
