@@ -170,12 +170,10 @@ class HttpResponse {
 
   onAborted(handler) {
     checkCallback(handler);
-    if (this[state] === ABORTED) {
-      queueMicrotask(() => guard(this, handler));
-      return this;
-    }
-    if (this[state] > AWAITED) return dead(this, this);
-    await_(this).aborted.push(handler);
+    if (this[state] === ENDED) return dead(this, this);
+    const own = await_(this);
+    if (this[state] === ABORTED) queueMicrotask(() => guard(this, handler));
+    else own.aborted.push(handler);
     return this;
   }
 
@@ -323,10 +321,15 @@ function ensure(res) {
 /** Keeps a live answer for later: the binary tells of its end. */
 function keep(res) {
   if (res[state] === LIVE) {
-    res[state] = KEPT;
-    res[app].keep(res[low] & core.INDEX_MASK, res);
     select(res);
     native.responseKeep();
+    if (registers[core.STATUS] === core.STALE) {
+      // Its peer has left within this handler: the binary will tell of nothing.
+      end(res, ABORTED);
+    } else {
+      res[state] = KEPT;
+      res[app].keep(res[low] & core.INDEX_MASK, res);
+    }
   }
   return ensure(res);
 }
@@ -334,7 +337,7 @@ function keep(res) {
 /** The same, since the program will hear of something. */
 function await_(res) {
   const own = keep(res);
-  res[state] = AWAITED;
+  if (res[state] === KEPT) res[state] = AWAITED;
   return own;
 }
 
