@@ -122,12 +122,16 @@ class Owner {
     this.log('warn', message);
   }
 
+  warnFailed(error, req) {
+    this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
+  }
+
   /**
    * A handler has thrown or rejected: `subject` is its response or WebSocket. Returns a promise if
    * `onError` goes on, which resolves in any case.
    */
   failed(error, subject, req) {
-    this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
+    this.warnFailed(error, req);
     if (this.onError === undefined) return undefined;
     const fail = (how) => (again) => this.log('error', `onError has ${how}: ${explain(again)}`);
     try {

@@ -43,6 +43,8 @@ class Later {
     this.aborted = [];
     this.writable = undefined;
     this.data = undefined;
+    /** An `onError` goes on with the request, and is waited for. */
+    this.isFailing = false;
   }
 }
 
@@ -426,6 +428,11 @@ function guard(res, handler, ...values) {
 
 /** A handler has failed. Returns whether somebody goes on with the request after an await. */
 function fail(res, error) {
+  if (res[later]?.isFailing) {
+    // What it has registered stands.
+    res[app].warnFailed(error, res[request]);
+    return true;
+  }
   if (res[later] !== undefined) {
     // Only `onError` goes on, and those who listen for the abort.
     res[later].data = ignore;
@@ -435,8 +442,12 @@ function fail(res, error) {
   // A connection has no request, so that there is nothing to wait with.
   const waits = told !== undefined && res[state] <= AWAITED && res[request] !== undefined;
   if (waits) {
-    keep(res);
-    told.then(() => giveUp(res));
+    const own = await_(res);
+    own.isFailing = true;
+    told.then(() => {
+      own.isFailing = false;
+      giveUp(res);
+    });
   } else {
     giveUp(res);
   }
