@@ -611,7 +611,8 @@ function H3App() {
   throw new Error('keirin has no HTTP/3');
 }
 
-// What was answered is sent, even if the process ends before the loop turns.
+// What was answered is sent, even if the process ends before the loop turns, and so is what the
+// program's own handlers of this event still answer.
 process.on('exit', () => native.appsFlush());
 
 module.exports = { App, SSLApp, H3App, us_listen_socket_close, us_socket_local_port };
