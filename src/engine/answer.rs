@@ -293,6 +293,10 @@ impl<U> State<U> {
         let Some(conn) = self.conns.get_mut(id.conn) else {
             return Err(Misuse::Stale);
         };
+        // Nobody will be told that the peer reads on.
+        if conn.phase == Phase::Closed {
+            return Err(Misuse::Stale);
+        }
         conn.exchange.written += taken;
         conn.exchange.left = left - taken;
         if left == taken {

@@ -122,12 +122,16 @@ class Owner {
     this.log('warn', message);
   }
 
+  warnFailed(error, req) {
+    this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
+  }
+
   /**
    * A handler has thrown or rejected: `subject` is its response or WebSocket. Returns a promise if
    * `onError` goes on, which resolves in any case.
    */
   failed(error, subject, req) {
-    this.warn(`a handler${nameOf(req)} has failed: ${explain(error)}`);
+    this.warnFailed(error, req);
     if (this.onError === undefined) return undefined;
     const fail = (how) => (again) => this.log('error', `onError has ${how}: ${explain(again)}`);
     try {
@@ -607,7 +611,8 @@ function H3App() {
   throw new Error('keirin has no HTTP/3');
 }
 
-// What was answered is sent, even if the process ends before the loop turns.
+// What was answered is sent, even if the process ends before the loop turns, and so is what the
+// program's own handlers of this event still answer.
 process.on('exit', () => native.appsFlush());
 
 module.exports = { App, SSLApp, H3App, us_listen_socket_close, us_socket_local_port };

@@ -35,8 +35,9 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
         entry.body = body;
         entry.madeMs = now();
       }
-      // Who has left needs no answer.
-      for (const res of entry.waiting.splice(0).filter(isOpen)) {
+      const waiting = [...entry.waiting].filter(isOpen);
+      entry.waiting.clear();
+      for (const res of waiting) {
         if (body === undefined) res.writeStatus('500 Internal Server Error').end();
         else res.end(body);
       }
@@ -67,9 +68,9 @@ function cached(handler, { lowerExpiry, upperExpiry }, failed) {
       res.end(entry.body);
       if (age <= lowerMs) return undefined;
     } else {
-      // Whoever leaves meanwhile is answered in vain, which is nothing.
-      res.onAborted(() => {});
-      entry.waiting.push(res);
+      entry.waiting.add(res);
+      // Who has left needs no answer.
+      res.onAborted(() => entry.waiting.delete(res));
     }
     return entry.isMade ? undefined : make(entry, req);
   };
@@ -79,7 +80,7 @@ class Entry {
   body = undefined;
   madeMs = 0;
   isMade = false;
-  waiting = [];
+  waiting = new Set();
 }
 
 /** What the handler of a cached route answers: nobody in particular. */

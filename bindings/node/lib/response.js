@@ -43,6 +43,8 @@ class Later {
     this.aborted = [];
     this.writable = undefined;
     this.data = undefined;
+    /** An `onError` goes on with the request, and is waited for. */
+    this.isFailing = false;
   }
 }
 
@@ -170,12 +172,10 @@ class HttpResponse {
 
   onAborted(handler) {
     checkCallback(handler);
-    if (this[state] === ABORTED) {
-      queueMicrotask(() => guard(this, handler));
-      return this;
-    }
-    if (this[state] > AWAITED) return dead(this, this);
-    await_(this).aborted.push(handler);
+    if (this[state] === ENDED) return dead(this, this);
+    const own = await_(this);
+    if (this[state] === ABORTED) queueMicrotask(() => guard(this, handler));
+    else own.aborted.push(handler);
     return this;
   }
 
@@ -323,10 +323,15 @@ function ensure(res) {
 /** Keeps a live answer for later: the binary tells of its end. */
 function keep(res) {
   if (res[state] === LIVE) {
-    res[state] = KEPT;
-    res[app].keep(res[low] & core.INDEX_MASK, res);
     select(res);
     native.responseKeep();
+    if (registers[core.STATUS] === core.STALE) {
+      // Its peer has left within this handler: the binary will tell of nothing.
+      end(res, ABORTED);
+    } else {
+      res[state] = KEPT;
+      res[app].keep(res[low] & core.INDEX_MASK, res);
+    }
   }
   return ensure(res);
 }
@@ -334,7 +339,7 @@ function keep(res) {
 /** The same, since the program will hear of something. */
 function await_(res) {
   const own = keep(res);
-  res[state] = AWAITED;
+  if (res[state] === KEPT) res[state] = AWAITED;
   return own;
 }
 
@@ -423,6 +428,11 @@ function guard(res, handler, ...values) {
 
 /** A handler has failed. Returns whether somebody goes on with the request after an await. */
 function fail(res, error) {
+  if (res[later]?.isFailing) {
+    // What it has registered stands.
+    res[app].warnFailed(error, res[request]);
+    return true;
+  }
   if (res[later] !== undefined) {
     // Only `onError` goes on, and those who listen for the abort.
     res[later].data = ignore;
@@ -432,8 +442,12 @@ function fail(res, error) {
   // A connection has no request, so that there is nothing to wait with.
   const waits = told !== undefined && res[state] <= AWAITED && res[request] !== undefined;
   if (waits) {
-    keep(res);
-    told.then(() => giveUp(res));
+    const own = await_(res);
+    own.isFailing = true;
+    told.then(() => {
+      own.isFailing = false;
+      giveUp(res);
+    });
   } else {
     giveUp(res);
   }

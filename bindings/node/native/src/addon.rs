@@ -50,6 +50,8 @@ pub(crate) struct Addon {
     handles: Cell<usize>,
     /// The environment is about to end, and waits for them.
     ending: Cell<Option<sys::napi_async_cleanup_hook_handle>>,
+    /// JavaScript runs for the last time: what it sends cannot wait for the loop.
+    pub(crate) is_leaving: Cell<bool>,
 }
 
 impl Addon {
@@ -67,6 +69,7 @@ impl Addon {
             scratch: Cell::default(),
             handles: Cell::new(0),
             ending: Cell::new(None),
+            is_leaving: Cell::new(false),
         });
         env.set(exports, c"registers", registers);
         env.set(exports, c"numbers", numbers::tables(env)?);
@@ -319,13 +322,20 @@ pub(crate) type Functions = &'static [(&'static CStr, NativeFunction)];
 
 impl Embedded {
     /// Carries out an operation: within a callback at once, else to be settled before Node's loop
-    /// waits.
+    /// waits. Where it waits no more, what there is to send is sent at once.
     #[inline]
     pub(crate) fn with<R>(
         &self,
         operation: impl FnOnce(&mut Cx<'_, Worker>) -> R,
     ) -> Result<R, Refusal> {
         self.touch();
+        let operation = |cx: &mut Cx<'_, Worker>| {
+            let result = operation(cx);
+            if self.addon.is_leaving.get() {
+                cx.by_id().flush();
+            }
+            result
+        };
         // A panic goes no further than here; the guard remembers it.
         let carried_out = AssertUnwindSafe(|| self.guarded.with(Settle::Later, operation));
         catch_unwind(carried_out).unwrap_or(Err(Refusal::Panicked))

@@ -223,12 +223,14 @@ unsafe extern "C" fn stop(env: sys::napi_env, info: sys::napi_callback_info) -> 
     std::ptr::null_mut()
 }
 
-/// Sends what every app has to send, without waiting for the loop: the process is about to end.
+/// Sends what every app has to send, without waiting for the loop, and from now on whatever else
+/// there is: the process is about to end.
 unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     // SAFETY: Node calls it so.
     let call = unsafe { Call::<0>::new(env, info) };
+    call.addon.is_leaving.set(true);
     call.addon.each_app(|app| {
-        let _ = app.with(|cx| cx.by_id().flush());
+        let _ = app.with(|_| ());
     });
     std::ptr::null_mut()
 }

@@ -3,6 +3,8 @@
 // app.get with a third argument: answers that are kept for a while.
 
 const assert = require('node:assert/strict');
+const v8 = require('node:v8');
+const vm = require('node:vm');
 const { own } = require('./support/implementation');
 const { serve } = require('./support/server');
 const { connect, request, fetch } = require('./support/raw');
@@ -69,6 +71,43 @@ own('who leaves while it is made does not matter', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 20));
   pending[0].end('made');
   assert.equal((await staying.response()).text, 'made');
+});
+
+own('who leaves a handler that never settles is forgotten', async (t) => {
+  v8.setFlagsFromString('--expose-gc');
+  const collect = vm.runInNewContext('gc');
+  const seen = [];
+  let made = 0;
+  const { port } = serve(t, (app) => {
+    app.get('/plain', (res) => {
+      const { prototype } = res.constructor;
+      const { onAborted } = prototype;
+      prototype.onAborted = function (handler) {
+        seen.push(new WeakRef(this));
+        return onAborted.call(this, handler);
+      };
+      t.after(() => {
+        prototype.onAborted = onAborted;
+      });
+      res.end();
+    });
+    app.get('/', (res) => {
+      made += 1;
+      res.onAborted(() => {});
+    }, LONG);
+  });
+  await fetch(t, port, '/plain');
+  for (let count = 0; count < 5; count++) {
+    const client = await connect(t, port);
+    client.write(request('GET', '/'));
+    await until(() => seen.length === count + 1);
+    client.reset();
+  }
+  await until(() => {
+    collect();
+    return seen.every((weak) => weak.deref() === undefined);
+  });
+  assert.equal(made, 1);
 });
 
 own('an answer that has expired is made again', async (t) => {

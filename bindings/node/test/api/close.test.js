@@ -120,3 +120,26 @@ own('a filter has to be a function', (t) => {
     });
   }
 });
+
+own('who listens within the handler that closes the app is told, once', async (t) => {
+  for (const strict of [false, true]) {
+    let told = 0;
+    const left = deferred();
+    const { app, port } = serve(t, (app) => {
+      app.get('/', (res) => {
+        app.close();
+        res.onAborted(() => {
+          told += 1;
+        });
+        assert.equal(res.aborted, true);
+        res.onAborted(left.resolve);
+      });
+    }, { strict });
+    const client = await connect(t, port);
+    client.write(request('GET', '/'));
+    await client.ended();
+    await left.promise;
+    await app.stop();
+    assert.equal(told, 1);
+  }
+});

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { both, own } = require('./support/implementation');
 const { serve } = require('./support/server');
 const { connect, request } = require('./support/raw');
-const { deferred, until } = require('./support/wait');
+const { deferred, until, turn } = require('./support/wait');
 
 const LARGE_BYTES = 24 * 1024 * 1024;
 
@@ -219,3 +219,41 @@ both('onWritable and onAborted return the response', async (t) => {
   client.write(request('GET', '/'));
   assert.equal((await client.response()).text, 'true');
 });
+
+/** When who listens for the abort says so. */
+const LISTENS = {
+  'beforehand': (res, tryEnd, listen) => {
+    listen();
+    tryEnd();
+  },
+  'afterwards': (res, tryEnd, listen) => {
+    tryEnd();
+    assert.equal(res.aborted, true);
+    listen();
+  },
+};
+
+for (const [when, leave] of Object.entries(LISTENS)) {
+  own(`tryEnd finds out that its reader has left, and who listened ${when} is told`, async (t) => {
+    const body = pattern(LARGE_BYTES);
+    const left = deferred();
+    let told = 0;
+    let client;
+    const { port } = serve(t, (app) => {
+      app.get('/', (res) => {
+        client.reset();
+        const tryEnd = () => assert.deepEqual(res.tryEnd(body, body.length), [true, true]);
+        const listen = () => res.onAborted(() => {
+          told += 1;
+          left.resolve();
+        });
+        leave(res, tryEnd, listen);
+      });
+    });
+    client = await connect(t, port);
+    client.write(request('GET', '/'));
+    await left.promise;
+    await turn();
+    assert.equal(told, 1);
+  });
+}

@@ -481,6 +481,66 @@ for (const [event, provoke] of Object.entries(PROVOKE)) {
   });
 }
 
+ownInBothModes('a handler that resolves leaves the answer to an onError', async (t, strict) => {
+  const [failing, resolved] = [deferred(), deferred()];
+  const { port } = serveLogged(t, (app) => {
+    app.onError(async (error, res) => {
+      failing.resolve();
+      await resolved.promise;
+      await turn();
+      res.writeStatus('503 Later').end('from onError');
+    });
+    app.get('/', async (res) => {
+      res.cork(async () => {
+        await turn();
+        throw new Error('within cork');
+      });
+      await failing.promise;
+      resolved.resolve();
+    });
+  }, { strict });
+  const answer = await fetch(t, port, '/');
+  assert.equal(answer.status, 503);
+  assert.equal(answer.text, 'from onError');
+});
+
+ownInBothModes('onError goes on, whatever else fails meanwhile', async (t, strict) => {
+  let [calls, pieces] = [0, 0];
+  const [read, failing] = [deferred(), deferred()];
+  const { port, warnings } = serveLogged(t, (app) => {
+    app.onError(async (error, res) => {
+      calls += 1;
+      const whole = deferred();
+      res.onData((piece, isLast) => isLast && whole.resolve(Buffer.from(piece).toString()));
+      failing.resolve();
+      res.writeStatus('503 Later').end(await whole.promise);
+    });
+    app.post('/', (res) => {
+      res.onData(async () => {
+        pieces += 1;
+        if (pieces === 3) read.resolve();
+        await read.promise;
+        throw new Error(`failure ${pieces}`);
+      });
+      res.onAborted(() => {});
+    });
+  }, { strict });
+  const client = await connect(t, port);
+  client.write(request('POST', '/', { 'Content-Length': 12 }));
+  for (let count = 1; count <= 3; count++) {
+    client.write('abc');
+    await until(() => pieces === count);
+  }
+  await failing.promise;
+  await turn();
+  client.write('end');
+  const answer = await client.response();
+  assert.equal(answer.status, 503);
+  assert.equal(answer.text, 'end');
+  assert.equal(calls, 1);
+  assert.equal(warnings().length, 3);
+});
+
 own('onError is told of a socket that throws', async (t) => {
   const calls = [];
   let socket;

@@ -226,6 +226,42 @@ for (const [name, { handler, ended = 7, test = both }] of Object.entries(LAST_WO
   });
 }
 
+for (const where of ['a handler', 'a timer']) {
+  own(`what is sent while the process exits within ${where} is there`, async (t) => {
+    const program = new Program(t, `
+      const leave = () => process.exit(7);
+      let pending;
+      let socket;
+      const app = uws.App()
+        .get('/', (res) => {
+          res.onAborted(() => {});
+          pending = res;
+          ${where === 'a timer' ? 'setTimeout(leave, 1)' : 'leave()'};
+        })
+        .ws('/ws', { open: (ws) => { socket = ws; ws.subscribe('topic'); } });
+      process.on('exit', () => {
+        pending.writeStatus('503 Leaving').writeHeader('a', 'b');
+        pending.write('last ');
+        pending.end('words');
+        socket.send('one');
+        app.publish('topic', 'two');
+      });
+      listen(app);
+    `);
+    const port = await program.port();
+    const listener = await open(t, port, '/ws');
+    const client = await connect(t, port);
+    client.write(request('GET', '/'));
+    const answer = await client.response();
+    assert.equal(answer.status, 503);
+    assert.equal(answer.header('a'), 'b');
+    assert.equal(answer.text, 'last words');
+    assert.equal(await listener.text(), 'one');
+    assert.equal(await listener.text(), 'two');
+    await program.exitsWith(7);
+  });
+}
+
 own('messages that were sent and published are there, though the process ends', async (t) => {
   const program = new Program(t, `
     const app = uws.App().ws('/', {
