@@ -360,8 +360,8 @@ impl<U> Conn<U> {
     /// Whether input can be handled now. While it cannot, it stays in the kernel.
     pub(super) fn wants_input(&self, config: &Config) -> bool {
         match self.phase {
-            // A peer that sends requests without reading the answers has to wait, so long that there
-            // is room for one more.
+            // A peer that sends requests without reading the answers has to wait, so long that
+            // there is room for one more.
             Phase::Idle | Phase::Head => {
                 let room = config.write_buffer_bytes_max / 2;
                 self.out.len() <= config.pipelined_bytes_max.min(room)
