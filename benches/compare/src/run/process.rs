@@ -186,8 +186,8 @@ pub fn free_port() -> Result<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Processes that look at the same time start at different places.
-    let start = u16::try_from(std::process::id() % u32::from(COUNT))?;
+    // Processes that look at the same time start far apart, those with neighbouring ids too.
+    let start = u16::try_from(std::process::id().wrapping_mul(6_181) % u32::from(COUNT))?;
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;
