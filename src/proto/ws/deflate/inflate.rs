@@ -4,11 +4,12 @@ use super::block::{LENGTHS_ORDER, fixed_lengths};
 use super::huffman::SYMBOLS_MAX;
 use super::input::{Input, PADDED_BYTES_MAX, PADDING_BYTES};
 use super::output::{OUTPUT_SLACK, Output, Room};
+use super::symbols::END_OF_BLOCK;
 use super::{InflateError, Inflater};
 
 /// The tables are indexed with at most so many bits; longer codes take a second step.
-const LITERAL_ROOT_BITS: u32 = 10;
-const DISTANCE_ROOT_BITS: u32 = 8;
+const LITERAL_ROOT_BITS: u32 = 9;
+const DISTANCE_ROOT_BITS: u32 = 7;
 
 /// One entry of a table: what the code stands for, and how many bits to go on.
 ///
@@ -94,59 +95,49 @@ const DISTANCES: [Entry; 32] = {
     entries
 };
 
-/// What the symbols of the code for code lengths stand for: how often to write which length, the
-/// least number lowest and the length `RUN_COUNT_BITS` higher.
+/// What the symbols of the code for code lengths stand for: a length, or how many times 0, or how
+/// many times the length before and [`SAME`].
 const CODE_LENGTHS: [Entry; 19] = {
     let mut entries = [Entry(0); 19];
     let mut symbol = 0;
     while symbol < 16 {
-        entries[symbol] = Entry::new(0, (symbol as u32) << RUN_COUNT_BITS | 1, 0);
+        entries[symbol] = Entry::new(LITERAL, symbol as u32, 0);
         symbol += 1;
     }
-    entries[16] = Entry::new(0, (SAME as u32) << RUN_COUNT_BITS | 3, 2);
+    entries[16] = Entry::new(0, SAME as u32 + 3, 2);
     entries[17] = Entry::new(0, 3, 3);
     entries[18] = Entry::new(0, 11, 7);
     entries
 };
-const RUN_COUNT_BITS: u32 = 8;
+const SAME: usize = 1 << 8;
+const CODE_LENGTH_BITS_MAX: u32 = 7;
 /// A code for code lengths and the bits that follow.
 const RUN_BITS_MAX: u32 = 7 + 7;
-/// The length before.
-const SAME: u8 = 16;
-/// There is none before.
-const NONE: u8 = 17;
-/// The most that a description can stand for, and what the last run may be too long.
-const LENGTHS_MAX: usize = 286 + 30 + 138;
-/// Lengths are written in steps of so many, of which those that follow overwrite what is too much.
-const LENGTHS_STEP: usize = 16;
 
-/// A table that decodes one code.
-struct Table<const LEN: usize> {
+/// A table that decodes one code: the first `1 << ROOT_BITS` of its entries are indexed with the
+/// bits that come next, and lead to the others.
+struct Table<const LEN: usize, const ROOT_BITS: u32> {
     entries: Box<[Entry; LEN]>,
-    root_bits: u32,
 }
 
-impl<const LEN: usize> Table<LEN> {
+impl<const LEN: usize, const ROOT_BITS: u32> Table<LEN, ROOT_BITS> {
     fn new() -> Self {
         Self {
             entries: Box::new([Entry(INVALID); LEN]),
-            root_bits: 0,
         }
     }
 
     /// Builds the table for a code of these lengths (section 3.2.2). A code has to be complete, but
     /// that one word of one bit, or none, is allowed where `sparse` says so: that is what a block
     /// without repetitions, or with one distance, has. False when it is not.
-    fn build(&mut self, lengths: &[u8], meanings: &[Entry], root_max: u32, sparse: bool) -> bool {
-        let mut used = [0; SYMBOLS_MAX + 8];
-        let used = collect_used(lengths, &mut used);
+    fn build(&mut self, code: &Lengths, meanings: &[Entry], sparse: bool) -> bool {
         let mut of_length = [0_u16; 16];
-        for &symbol in used {
-            of_length[usize::from(lengths[usize::from(symbol)] & 15)] += 1;
+        for length in code.lengths() {
+            of_length[usize::from(length & 15)] += 1;
         }
         let longest = of_length.iter().rposition(|&count| count > 0).unwrap_or(0) as u32;
-        if longest == 0 || (used.len() == 1 && longest == 1) {
-            return sparse && self.build_sparse(lengths, meanings);
+        if longest == 0 || (code.len == 1 && longest == 1) {
+            return sparse && self.build_sparse(code.symbols(), meanings);
         }
         // Where the words of each length start, in the order of the code, and whether all words
         // together leave no gap and no overlap.
@@ -163,21 +154,21 @@ impl<const LEN: usize> Table<LEN> {
             return false;
         }
         let mut sorted = [0_u16; SYMBOLS_MAX];
-        for &symbol in used {
-            let place = &mut start[usize::from(lengths[usize::from(symbol)] & 15)];
+        for (&symbol, &length) in code.symbols().iter().zip(code.lengths()) {
+            let place = &mut start[usize::from(length & 15)];
             sorted[usize::from(*place)] = symbol;
             *place += 1;
         }
-        self.root_bits = longest.min(root_max);
-        self.fill(&sorted[..used.len()], &of_length, meanings, longest);
+        self.fill(&sorted[..code.len], &of_length, meanings, longest);
         true
     }
 
-    fn build_sparse(&mut self, lengths: &[u8], meanings: &[Entry]) -> bool {
-        self.root_bits = 1;
-        self.entries[..2].fill(Entry(INVALID));
-        if let Some(symbol) = lengths.iter().position(|&length| length > 0) {
-            self.entries[0] = meanings[symbol].with_code(1);
+    fn build_sparse(&mut self, symbols: &[u16], meanings: &[Entry]) -> bool {
+        let root = &mut self.entries[..1 << ROOT_BITS];
+        root.fill(Entry(INVALID));
+        if let Some(&symbol) = symbols.first() {
+            let entry = meanings[usize::from(symbol)].with_code(1);
+            root.iter_mut().step_by(2).for_each(|place| *place = entry);
         }
         true
     }
@@ -185,39 +176,41 @@ impl<const LEN: usize> Table<LEN> {
     /// Walks through the words in their order, which is that of a number counted up from its
     /// highest bit, as the table is indexed with the first bit of a word lowest.
     fn fill(&mut self, sorted: &[u16], of_length: &[u16; 16], meanings: &[Entry], longest: u32) {
-        let root_bits = self.root_bits;
         let mut symbols = sorted.iter();
         let mut word = 0_usize;
         // Words that the first table holds: written once, and the table doubled as they get longer.
         let shortest = of_length.iter().position(|&count| count > 0).unwrap_or(1) as u32;
-        for length in shortest..=root_bits {
+        for length in shortest..=ROOT_BITS {
             if length > shortest {
                 let filled = 1 << (length - 1);
                 self.entries.copy_within(..filled, filled);
             }
-            for &symbol in symbols.by_ref().take(of_length[length as usize].into()) {
+            for &symbol in symbols
+                .by_ref()
+                .take(of_length[(length & 15) as usize].into())
+            {
                 self.entries[word] = meanings[usize::from(symbol)].with_code(length);
                 word = next_word(word, length);
             }
         }
-        let mut end = 1 << root_bits;
+        let mut end = 1 << ROOT_BITS;
         let mut second = (usize::MAX, 0, 0);
-        for length in root_bits + 1..=longest {
+        for length in ROOT_BITS + 1..=longest {
             let mut left = of_length[length as usize];
             for &symbol in symbols.by_ref().take(left.into()) {
-                let root = word & ((1 << root_bits) - 1);
+                let root = word & ((1 << ROOT_BITS) - 1);
                 if root != second.0 {
-                    let bits = second_bits(of_length, length, left, root_bits);
-                    self.entries[root] = Entry::new(SECOND, end as u32, bits).with_code(root_bits);
+                    let bits = second_bits(of_length, length, left, ROOT_BITS);
+                    self.entries[root] = Entry::new(SECOND, end as u32, bits).with_code(ROOT_BITS);
                     second = (root, end, bits);
                     end += 1 << bits;
                 }
                 let (_, start, bits) = second;
-                let entry = meanings[usize::from(symbol)].with_code(length - root_bits);
-                let mut at = word >> root_bits;
+                let entry = meanings[usize::from(symbol)].with_code(length - ROOT_BITS);
+                let mut at = word >> ROOT_BITS;
                 while at < 1 << bits {
                     self.entries[start + at] = entry;
-                    at += 1 << (length - root_bits);
+                    at += 1 << (length - ROOT_BITS);
                 }
                 word = next_word(word, length);
                 left -= 1;
@@ -244,32 +237,76 @@ impl<const LEN: usize> Table<LEN> {
 
     #[inline(always)]
     fn first(&self, bits: u64) -> Entry {
-        self.entries[(bits & ((1 << self.root_bits) - 1)) as usize & (LEN - 1)]
+        self.entries[bits as usize % (1 << ROOT_BITS) % LEN]
     }
 
     #[inline(always)]
     fn second(&self, first: Entry, bits: u64) -> Entry {
         let index_bits = first.bits() - first.code_bits();
-        let index = bits >> self.root_bits & ((1 << index_bits) - 1);
+        let index = bits >> ROOT_BITS & ((1 << index_bits) - 1);
         self.entries[(first.value() as usize + index as usize) & (LEN - 1)]
     }
 }
 
-/// The symbols that have a code, in their order. Without a branch for each of them: which it would
-/// be is what a processor cannot foresee.
-#[inline(always)]
-fn collect_used<'a>(lengths: &[u8], used: &'a mut [u16; SYMBOLS_MAX + 8]) -> &'a [u16] {
-    let mut count = 0;
-    for (index, eight) in lengths.chunks(8).enumerate() {
-        if eight.first_chunk() == Some(&[0; 8]) {
-            continue;
-        }
-        for (offset, &length) in eight.iter().enumerate() {
-            used[count] = (8 * index + offset) as u16;
-            count += usize::from(length > 0);
+/// The symbols that have a code, in their order, and the lengths of their codes.
+struct Lengths {
+    symbols: [u16; USED_MAX],
+    lengths: [u8; USED_MAX],
+    len: usize,
+}
+
+/// More than there can be, a power of two: a mask costs less than a check.
+const USED_MAX: usize = 512;
+
+impl Lengths {
+    fn new() -> Self {
+        Self {
+            symbols: [0; USED_MAX],
+            lengths: [0; USED_MAX],
+            len: 0,
         }
     }
-    &used[..count]
+
+    /// Takes the lengths of all symbols.
+    fn take(&mut self, lengths: &[u8]) {
+        self.len = 0;
+        for (symbol, &length) in lengths.iter().enumerate() {
+            self.push(symbol, length);
+        }
+    }
+
+    /// Adds a symbol, if its length is not 0. Without a branch: which it would be is what a
+    /// processor cannot foresee.
+    #[inline(always)]
+    fn push(&mut self, symbol: usize, length: u8) {
+        let place = self.len % USED_MAX;
+        self.symbols[place] = symbol as u16;
+        self.lengths[place] = length;
+        self.len += usize::from(length > 0);
+    }
+
+    /// Moves the symbols from `first` on to `other`, where they count from 0.
+    fn split_off(&mut self, first: usize, other: &mut Self) {
+        let is_before = |&symbol: &u16| usize::from(symbol) < first;
+        let count = self.symbols().iter().rposition(is_before);
+        let count = count.map_or(0, |last| last + 1);
+        other.len = 0;
+        for place in count..self.len {
+            other.push(
+                usize::from(self.symbols[place]) - first,
+                self.lengths[place],
+            );
+        }
+        self.len = count;
+    }
+
+    fn symbols(&self) -> &[u16] {
+        &self.symbols[..self.len]
+    }
+
+    fn lengths(&self) -> &[u8] {
+        &self.lengths[..self.len]
+    }
 }
 
 /// The word after `word`, both with their first bit lowest.
@@ -339,9 +376,12 @@ impl Decoder {
 }
 
 struct Tables {
-    literals: Table<2048>,
-    distances: Table<1024>,
-    code_lengths: Table<128>,
+    literals: Table<2048, LITERAL_ROOT_BITS>,
+    distances: Table<1024, DISTANCE_ROOT_BITS>,
+    code_lengths: Table<128, CODE_LENGTH_BITS_MAX>,
+    /// The code that is being read, and its part for distances.
+    code: Lengths,
+    distance_code: Lengths,
     /// Whether the tables hold the fixed code.
     fixed: bool,
 }
@@ -352,6 +392,8 @@ impl Tables {
             literals: Table::new(),
             distances: Table::new(),
             code_lengths: Table::new(),
+            code: Lengths::new(),
+            distance_code: Lengths::new(),
             fixed: false,
         }
     }
@@ -389,12 +431,10 @@ impl Tables {
 
     fn build_fixed(&mut self) {
         if !self.fixed {
-            let built = self
-                .literals
-                .build(&fixed_lengths(), &LITERALS, LITERAL_ROOT_BITS, false)
-                && self
-                    .distances
-                    .build(&[5; 32], &DISTANCES, DISTANCE_ROOT_BITS, false);
+            self.code.take(&fixed_lengths());
+            self.distance_code.take(&[5; 32]);
+            let built = self.literals.build(&self.code, &LITERALS, false)
+                && self.distances.build(&self.distance_code, &DISTANCES, false);
             debug_assert!(built);
             self.fixed = true;
         }
@@ -408,7 +448,7 @@ impl Tables {
         if literal_symbols > 286 || distance_symbols > 30 {
             return Err(InflateError::Corrupt);
         }
-        let mut lengths = [0_u8; 19];
+        let mut lengths = [0; 19];
         for symbols in LENGTHS_ORDER[..code_lengths].chunks(10) {
             let mut bits = input.take(3 * symbols.len() as u32)?;
             for &symbol in symbols {
@@ -416,62 +456,19 @@ impl Tables {
                 bits >>= 3;
             }
         }
-        if !self.code_lengths.build(&lengths, &CODE_LENGTHS, 7, false) {
+        let code = &mut self.code;
+        code.take(&lengths);
+        if !self.code_lengths.build(code, &CODE_LENGTHS, false) {
             return Err(InflateError::Corrupt);
         }
-        let mut lengths = [0; LENGTHS_MAX];
-        self.read_lengths(input, literal_symbols + distance_symbols, &mut lengths)?;
-        let all = &lengths[..literal_symbols + distance_symbols];
-        let (literals, distances) = all.split_at(literal_symbols);
+        let symbols = literal_symbols + distance_symbols;
+        *input = read_lengths(&self.code_lengths, *input, symbols, code)?;
+        code.split_off(literal_symbols, &mut self.distance_code);
         self.fixed = false;
-        let good = literals[256] > 0
-            && self
-                .literals
-                .build(literals, &LITERALS, LITERAL_ROOT_BITS, true)
-            && self
-                .distances
-                .build(distances, &DISTANCES, DISTANCE_ROOT_BITS, true);
+        let good = code.symbols().binary_search(&END_OF_BLOCK).is_ok()
+            && self.literals.build(code, &LITERALS, true)
+            && self.distances.build(&self.distance_code, &DISTANCES, true);
         good.then_some(()).ok_or(InflateError::Corrupt)
-    }
-
-    /// Reads `count` lengths; what stands in `lengths` behind them has no meaning.
-    fn read_lengths(
-        &self,
-        input: &mut Input<'_>,
-        count: usize,
-        lengths: &mut [u8; LENGTHS_MAX],
-    ) -> Result<(), InflateError> {
-        // Values of their own stay in registers.
-        let mut own_input = *input;
-        let (mut at, mut before) = (0, NONE);
-        while at < count {
-            if own_input.count < RUN_BITS_MAX {
-                own_input.fill();
-            }
-            let entry = self.code_lengths.first(own_input.bits);
-            let run = with_extra(entry, own_input.bits);
-            own_input.try_skip(entry.bits())?;
-            let length = match (run >> RUN_COUNT_BITS) as u8 {
-                SAME => before,
-                length => length,
-            };
-            if length == NONE {
-                return Err(InflateError::Corrupt);
-            }
-            let run = run & ((1 << RUN_COUNT_BITS) - 1);
-            before = length;
-            lengths[at..at + LENGTHS_STEP].fill(length);
-            if run > LENGTHS_STEP {
-                lengths[at..at + run].fill(length);
-            }
-            at += run;
-        }
-        *input = own_input;
-        if at > count {
-            Err(InflateError::Corrupt)
-        } else {
-            Ok(())
-        }
     }
 
     /// Decodes the symbols of one block.
@@ -579,6 +576,46 @@ impl Tables {
         }
         false
     }
+}
+
+/// Reads `count` lengths with the code for them; returns the input behind them, as a value of its own
+/// stays in registers.
+#[inline(always)]
+fn read_lengths<'a>(
+    table: &Table<128, CODE_LENGTH_BITS_MAX>,
+    mut input: Input<'a>,
+    count: usize,
+    code: &mut Lengths,
+) -> Result<Input<'a>, InflateError> {
+    code.len = 0;
+    let (mut at, mut before) = (0, None);
+    while at < count {
+        if input.count < RUN_BITS_MAX {
+            input.fill();
+        }
+        let (entry, bits) = (table.first(input.bits), input.bits);
+        input.try_skip(entry.bits())?;
+        if entry.is(LITERAL) {
+            let length = entry.value() as u8;
+            code.push(at, length);
+            before = Some(length);
+            at += 1;
+            continue;
+        }
+        let run = with_extra(entry, bits);
+        let end = at + run % SAME;
+        if run < SAME {
+            before = Some(0);
+        } else {
+            let length = before.ok_or(InflateError::Corrupt)?;
+            (at..end).for_each(|symbol| code.push(symbol, length));
+        }
+        at = end;
+    }
+    if at > count {
+        return Err(InflateError::Corrupt);
+    }
+    Ok(input)
 }
 
 /// The value of an entry and of the extra bits behind its code, at the start of `bits`.
