@@ -1,14 +1,12 @@
 //! Writing blocks (RFC 1951 section 3.2): the choice of the code, its description, the bits.
 
-use super::huffman::{self, Builder, Code, OfLength, Used};
-use super::matches::Sequence;
+use std::ops::RangeInclusive;
 
-/// Two more than DEFLATE uses, and the same for distances.
-const LITERAL_SYMBOLS: usize = huffman::SYMBOLS_MAX;
-const DISTANCE_SYMBOLS: usize = 32;
+use super::huffman::{self, Builder, Code, OfLength, Used};
+use super::symbols::{Block, Counts, DISTANCE_SYMBOLS, END_OF_BLOCK, LITERAL_SYMBOLS};
+
 /// The symbols of the code for code lengths, and some that never occur.
 const RUN_SYMBOLS: usize = 24;
-const END_OF_BLOCK: usize = 256;
 
 /// Shorter than DEFLATE's 15, so that four of them fit into what a write can hold.
 const LITERAL_LENGTH_MAX: usize = 14;
@@ -18,63 +16,6 @@ const DISTANCE_LENGTH_MAX: usize = 15;
 pub(super) const LENGTHS_ORDER: [u8; 19] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];
-
-/// A symbol and the bits that follow it.
-#[derive(Clone, Copy)]
-struct Split {
-    symbol: u16,
-    extra: u16,
-    extra_bits: u8,
-}
-
-/// The symbols of lengths (section 3.2.5), each of which is given less 3.
-const LENGTHS: [Split; 256] = {
-    let mut lengths = [Split {
-        symbol: 285,
-        extra: 0,
-        extra_bits: 0,
-    }; 256];
-    let mut value = 0_u16;
-    while value < 255 {
-        let (index, extra_bits) = if value < 8 {
-            (value, 0)
-        } else {
-            let log = value.ilog2() as u16;
-            ((log - 1) << 2 | (value >> (log - 2)) & 3, log - 2)
-        };
-        lengths[value as usize] = Split {
-            symbol: 257 + index,
-            extra: value & ((1 << extra_bits) - 1),
-            extra_bits: extra_bits as u8,
-        };
-        value += 1;
-    }
-    lengths
-};
-
-/// The symbol of a length from 3 to 258.
-#[inline(always)]
-fn split_length(length: u16) -> Split {
-    LENGTHS[usize::from((length - 3) as u8)]
-}
-
-/// The symbol of a distance, given less one (section 3.2.5).
-#[inline(always)]
-fn split_distance(value: u16) -> Split {
-    if value < 2 {
-        return Split {
-            symbol: value,
-            extra: 0,
-            extra_bits: 0,
-        };
-    }
-    let extra_bits = value.ilog2() - 1;
-    Split {
-        symbol: 2 * extra_bits as u16 + (value >> extra_bits),
-        extra: value & ((1 << extra_bits) - 1),
-        extra_bits: extra_bits as u8,
-    }
-}
 
 /// A code for literals and lengths, and one for distances.
 struct Codes {
@@ -120,117 +61,94 @@ impl BlockEncoder {
         }
     }
 
-    /// Appends one block, not the last of its stream, that stands for `bytes` cut into `sequences`.
-    /// False, with nothing written, when the block would end beyond `end_max` bytes.
-    pub(super) fn write(
-        &mut self,
-        bytes: &[u8],
-        sequences: &[Sequence],
-        end_max: usize,
-        out: &mut BitWriter<'_>,
-    ) -> bool {
-        let counts = Counts::of(bytes, sequences);
+    /// Appends one block, not the last of its stream. False, with nothing written, when it would end
+    /// beyond `end_max` bytes.
+    pub(super) fn write(&mut self, block: &Block, end_max: usize, out: &mut BitWriter<'_>) -> bool {
+        let counts = block.counts();
         let fixed_bits = counts.fixed_bits();
-        self.header.choose(&counts);
+        self.header.choose(counts, block.bytes());
         let dynamic_bits = self.header.bits();
         let cost_bits = 3 + counts.extra_bits as usize + fixed_bits.min(dynamic_bits);
         let (header, codes) = (&self.header, &mut self.dynamic);
         out.with_room(cost_bits, end_max, |out| {
             if dynamic_bits >= fixed_bits {
                 out.put(0b010, 3);
-                write_sequences(bytes, sequences, &self.fixed, out);
+                write_symbols(block, &self.fixed, out);
                 return;
             }
             out.put(0b100, 3);
             header.write(out);
             header.literals.codes(&mut codes.literals);
             header.distances.codes(&mut codes.distances);
-            write_sequences(bytes, sequences, codes, out);
+            write_symbols(block, codes, out);
         })
     }
 }
 
-fn write_sequences(bytes: &[u8], sequences: &[Sequence], codes: &Codes, to: &mut Bits<'_>) {
+/// Literals are written so many at a time.
+const LITERALS_AT_ONCE: usize = 3;
+
+/// Masks for some codes of which so many are wanted.
+const KEEP: [[u16; LITERALS_AT_ONCE]; LITERALS_AT_ONCE + 1] =
+    [[0, 0, 0], [!0, 0, 0], [!0, !0, 0], [!0, !0, !0]];
+
+fn write_symbols(block: &Block, codes: &Codes, to: &mut Bits<'_>) {
     // A value of its own stays in registers.
     let mut out = Bits {
         out: &mut *to.out,
         ..*to
     };
-    let mut rest = bytes;
-    for sequence in sequences {
-        let (literals, after) = rest.split_at(sequence.literals as usize);
-        let (fours, last) = literals.as_chunks::<4>();
-        for four in fours {
-            for &byte in four {
-                out.add(codes.literals[usize::from(byte)]);
-            }
-            out.flush();
-        }
-        for &byte in last {
-            out.add(codes.literals[usize::from(byte)]);
-        }
+    let mut rest = block.literals_and_more();
+    for sequence in block.sequences() {
+        rest = write_literals(rest, sequence.literals, codes, &mut out);
+        out.add(codes.literals[usize::from(sequence.length.symbol)]);
+        out.add_bits(
+            sequence.length.extra.into(),
+            sequence.length.extra_bits.into(),
+        );
+        out.add(codes.distances[usize::from(sequence.distance.symbol)]);
+        out.add_bits(
+            sequence.distance.extra.into(),
+            sequence.distance.extra_bits.into(),
+        );
         out.flush();
-        if sequence.length > 0 {
-            let length = split_length(sequence.length);
-            out.add(codes.literals[usize::from(length.symbol)]);
-            out.add_bits(length.extra.into(), length.extra_bits.into());
-            let distance = split_distance(sequence.distance);
-            out.add(codes.distances[usize::from(distance.symbol)]);
-            out.add_bits(distance.extra.into(), distance.extra_bits.into());
-            out.flush();
-        }
-        rest = &after[usize::from(sequence.length)..];
     }
-    out.add(codes.literals[END_OF_BLOCK]);
+    write_literals(rest, block.literals_left(), codes, &mut out);
+    out.add(codes.literals[usize::from(END_OF_BLOCK)]);
     out.flush();
     (to.at, to.bits, to.count) = (out.at, out.bits, out.count);
 }
 
-/// How often each symbol occurs in a block.
-struct Counts {
-    literals: [u32; LITERAL_SYMBOLS],
-    distances: [u32; DISTANCE_SYMBOLS],
-    extra_bits: u32,
-}
-
-impl Counts {
-    fn of(bytes: &[u8], sequences: &[Sequence]) -> Self {
-        let mut counts = Self {
-            literals: [0; LITERAL_SYMBOLS],
-            distances: [0; DISTANCE_SYMBOLS],
-            extra_bits: 0,
-        };
-        counts.literals[END_OF_BLOCK] = 1;
-        let mut rest = bytes;
-        for sequence in sequences {
-            let (literals, after) = rest.split_at(sequence.literals as usize);
-            for &byte in literals {
-                counts.literals[usize::from(byte)] += 1;
-            }
-            if sequence.length > 0 {
-                let length = split_length(sequence.length);
-                let distance = split_distance(sequence.distance);
-                counts.literals[usize::from(length.symbol)] += 1;
-                counts.distances[usize::from(distance.symbol)] += 1;
-                counts.extra_bits += u32::from(length.extra_bits + distance.extra_bits);
-            }
-            rest = &after[usize::from(sequence.length)..];
+/// Writes the first `count` of `literals` and returns the others. At least three have to stand behind
+/// them, whatever they are.
+#[inline(always)]
+fn write_literals<'a>(
+    mut literals: &'a [u8],
+    count: u32,
+    codes: &Codes,
+    out: &mut Bits<'_>,
+) -> &'a [u8] {
+    let mut left = count as usize;
+    while left > LITERALS_AT_ONCE {
+        let (some, after) = literals.split_at(LITERALS_AT_ONCE);
+        for &byte in some {
+            out.add(codes.literals[usize::from(byte)]);
         }
-        counts
+        out.flush();
+        (literals, left) = (after, left - LITERALS_AT_ONCE);
     }
-
-    /// What the symbols take with the fixed code.
-    fn fixed_bits(&self) -> usize {
-        let sum = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
-        let longer = sum(&self.literals[144..256]);
-        let shorter = sum(&self.literals[256..280]);
-        8 * sum(&self.literals) + longer - shorter + 5 * sum(&self.distances)
+    // The last ones without a branch for how many they are.
+    for (&byte, &keep) in literals.iter().zip(&KEEP[left & 3]) {
+        out.add_kept(codes.literals[usize::from(byte)], keep);
     }
+    out.flush();
+    &literals[left..]
 }
 
-/// The code of an alphabet of `N` symbols: the lengths of those that are used.
+/// The code of an alphabet of `N` symbols.
 struct Alphabet<const N: usize> {
     used: Used,
+    /// Of those that are used, in their order.
     lengths: [u8; N],
     of_length: OfLength,
     /// What the symbols take that it was chosen for.
@@ -249,22 +167,36 @@ impl<const N: usize> Alphabet<N> {
 
     fn choose(&mut self, counts: &[u32; N], length_max: usize, builder: &mut Builder) {
         self.used.collect(counts);
-        (self.of_length, self.bits) =
-            builder.lengths(counts, &self.used, length_max, &mut self.lengths);
+        let counts = self.used.counts();
+        let lengths = &mut self.lengths[..counts.len()];
+        (self.of_length, self.bits) = builder.lengths(counts, length_max, lengths);
     }
 
-    /// Takes the lengths of a code that is known; those that are not 0 belong to used symbols.
+    /// Takes the lengths of a code that is known, by symbol; those that are not 0 are used.
     fn replace(&mut self, lengths: [u8; N]) {
-        self.lengths = lengths;
         self.used.collect(&lengths.map(u32::from));
         self.of_length = [0; 16];
-        for &symbol in self.used.symbols() {
-            self.of_length[usize::from(lengths[usize::from(symbol)])] += 1;
+        for (place, &length) in self.lengths.iter_mut().zip(self.used.counts()) {
+            *place = length as u8;
+            self.of_length[length as usize] += 1;
         }
     }
 
+    fn lengths(&self) -> &[u8] {
+        &self.lengths[..self.used.symbols().len()]
+    }
+
+    /// The lengths by symbol.
+    fn by_symbol(&self) -> [u8; N] {
+        let mut lengths = [0; N];
+        for (&symbol, &length) in self.used.symbols().iter().zip(&self.lengths) {
+            lengths[usize::from(symbol)] = length;
+        }
+        lengths
+    }
+
     fn codes(&self, codes: &mut [Code; N]) {
-        huffman::codes(&self.used, &self.lengths, &self.of_length, codes);
+        huffman::codes(self.used.symbols(), self.lengths(), &self.of_length, codes);
     }
 
     /// One symbol more than the last that is used.
@@ -277,17 +209,85 @@ impl<const N: usize> Alphabet<N> {
     }
 }
 
+/// A code for code lengths.
+struct RunCode {
+    lengths: [u8; RUN_SYMBOLS],
+    codes: [Code; RUN_SYMBOLS],
+    /// How many of the lengths are written.
+    written: usize,
+}
+
+impl RunCode {
+    fn new(lengths: [u8; RUN_SYMBOLS]) -> Self {
+        let mut codes = [Code::default(); RUN_SYMBOLS];
+        let mut alphabet = Alphabet::new();
+        alphabet.replace(lengths);
+        alphabet.codes(&mut codes);
+        let is_written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
+        let last = LENGTHS_ORDER.iter().rposition(is_written);
+        Self {
+            lengths,
+            codes,
+            written: last.map_or(4, |last| last + 1).max(4),
+        }
+    }
+
+    /// What it takes to describe it.
+    fn bits(&self) -> usize {
+        3 * self.written
+    }
+}
+
+/// The lengths of four codes for code lengths, one of which is hardly worse than the best for most
+/// short messages. Finding the best would cost a third of what it takes to find the codes for the
+/// message itself.
+const USUAL_RUN_LENGTHS: [[u8; RUN_SYMBOLS]; 4] = [
+    [
+        2, 7, 5, 4, 4, 4, 3, 3, 4, 7, 7, 7, 7, 7, 7, 7, 5, 4, 4, 0, 0, 0, 0, 0,
+    ],
+    [
+        3, 7, 6, 5, 3, 3, 3, 2, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 4, 0, 0, 0, 0, 0,
+    ],
+    [
+        3, 7, 7, 6, 4, 3, 3, 3, 2, 7, 7, 7, 7, 7, 7, 7, 7, 4, 5, 0, 0, 0, 0, 0,
+    ],
+    [
+        3, 7, 7, 5, 4, 3, 3, 3, 3, 3, 7, 7, 7, 7, 7, 7, 6, 4, 6, 0, 0, 0, 0, 0,
+    ],
+];
+/// They are for blocks that stand for so many bytes. In shorter ones they weigh more, and in longer
+/// ones there is more to gain by the best.
+const USUAL_BYTES: RangeInclusive<usize> = 512..=2 << 10;
+
+/// What a symbol takes in each of them, the bits behind it included.
+const USUAL_RUN_BITS: [u64; RUN_SYMBOLS] = {
+    let mut all = [0; RUN_SYMBOLS];
+    let mut symbol = 0;
+    while symbol < RUN_SYMBOLS {
+        let mut code = 0;
+        while code < USUAL_RUN_LENGTHS.len() {
+            let bits = USUAL_RUN_LENGTHS[code][symbol] + RUN_EXTRA_BITS[symbol];
+            all[symbol] |= (bits as u64) << (SUM_BITS * code as u32);
+            code += 1;
+        }
+        symbol += 1;
+    }
+    all
+};
+/// Room for the sum of one of them.
+const SUM_BITS: u32 = 16;
+
 /// The description of a dynamic code (section 3.2.7).
 struct Header {
     literals: Alphabet<LITERAL_SYMBOLS>,
     distances: Alphabet<DISTANCE_SYMBOLS>,
-    /// The lengths of both with their runs folded.
+    /// The lengths of both with their runs folded, and what these take.
     runs: Runs,
-    run_lengths: Alphabet<RUN_SYMBOLS>,
-    run_codes: [Code; RUN_SYMBOLS],
-    /// How many of the run codes' lengths are written.
-    run_codes_written: usize,
     runs_bits: usize,
+    /// The usual ones, and the last that was made for a block, which is none of them.
+    run_codes: [RunCode; USUAL_RUN_LENGTHS.len() + 1],
+    /// Which of them is written.
+    chosen: usize,
     builder: Builder,
 }
 
@@ -300,19 +300,20 @@ const RUN_EXTRA_BITS: [u8; RUN_SYMBOLS] = {
 
 impl Header {
     fn new() -> Self {
+        let [a, b, c, d] = USUAL_RUN_LENGTHS.map(RunCode::new);
         Self {
             literals: Alphabet::new(),
             distances: Alphabet::new(),
             runs: Runs::new(),
-            run_lengths: Alphabet::new(),
-            run_codes: [Code::default(); RUN_SYMBOLS],
-            run_codes_written: 0,
             runs_bits: 0,
+            run_codes: [a, b, c, d, RunCode::new([0; RUN_SYMBOLS])],
+            chosen: 0,
             builder: Builder::new(),
         }
     }
 
-    fn choose(&mut self, counts: &Counts) {
+    /// Chooses the codes for a block that stands for so many bytes.
+    fn choose(&mut self, counts: &Counts, bytes: usize) {
         let builder = &mut self.builder;
         let (literals, distances) = (&mut self.literals, &mut self.distances);
         literals.choose(&counts.literals, LITERAL_LENGTH_MAX, builder);
@@ -326,49 +327,65 @@ impl Header {
             distances.replace(lengths);
         }
         self.runs.len = 0;
-        self.runs.fold(literals.used.symbols(), &literals.lengths);
-        self.runs.fold(distances.used.symbols(), &distances.lengths);
-        self.choose_run_codes();
+        self.runs.fold(literals.used.symbols(), literals.lengths());
+        let symbols = distances.used.symbols();
+        self.runs.fold(symbols, distances.lengths());
+        if USUAL_BYTES.contains(&bytes) {
+            self.choose_usual_run_code();
+        } else {
+            self.make_run_code();
+        }
     }
 
-    fn choose_run_codes(&mut self) {
-        let mut counts = [0_u32; RUN_SYMBOLS];
+    fn choose_usual_run_code(&mut self) {
+        let entries = self.runs.entries().iter();
+        let sums: u64 = entries
+            .map(|&(symbol, _)| USUAL_RUN_BITS[usize::from(symbol)])
+            .sum();
+        self.runs_bits = usize::MAX;
+        for code in 0..USUAL_RUN_LENGTHS.len() {
+            let bits = (sums >> (SUM_BITS * code as u32)) as usize % (1 << SUM_BITS);
+            if bits < self.runs_bits {
+                (self.runs_bits, self.chosen) = (bits, code);
+            }
+        }
+    }
+
+    fn make_run_code(&mut self) {
+        let mut counts = [0; RUN_SYMBOLS];
         for &(symbol, _) in self.runs.entries() {
             counts[usize::from(symbol)] += 1;
         }
-        let alphabet = &mut self.run_lengths;
-        alphabet.lengths = [0; RUN_SYMBOLS];
+        let mut alphabet = Alphabet::new();
         alphabet.choose(&counts, 7, &mut self.builder);
-        alphabet.codes(&mut self.run_codes);
-        let lengths = &alphabet.lengths;
-        let written = |&symbol: &u8| lengths[usize::from(symbol)] > 0;
-        let last = LENGTHS_ORDER.iter().rposition(written);
-        self.run_codes_written = last.map_or(4, |last| last + 1).max(4);
+        self.chosen = USUAL_RUN_LENGTHS.len();
+        self.run_codes[self.chosen] = RunCode::new(alphabet.by_symbol());
         let extra_bits = 2 * counts[16] + 3 * counts[17] + 7 * counts[18];
         self.runs_bits = alphabet.bits + extra_bits as usize;
     }
 
     /// How long it is, with the symbols that it was chosen for.
     fn bits(&self) -> usize {
-        let itself = 14 + 3 * self.run_codes_written + self.runs_bits;
+        let itself = 14 + self.run_codes[self.chosen].bits() + self.runs_bits;
         itself + self.literals.bits + self.distances.bits
     }
 
     fn write(&self, out: &mut Bits<'_>) {
+        let run_code = &self.run_codes[self.chosen];
         out.add_bits((self.literals.end() - 257) as u32, 5);
         out.add_bits((self.distances.end() - 1) as u32, 5);
-        out.add_bits((self.run_codes_written - 4) as u32, 4);
+        out.add_bits((run_code.written - 4) as u32, 4);
         out.flush();
-        for symbols in LENGTHS_ORDER[..self.run_codes_written].chunks(16) {
+        for symbols in LENGTHS_ORDER[..run_code.written].chunks(16) {
             for &symbol in symbols {
-                out.add_bits(self.run_lengths.lengths[usize::from(symbol)].into(), 3);
+                out.add_bits(run_code.lengths[usize::from(symbol)].into(), 3);
             }
             out.flush();
         }
         for some in self.runs.entries().chunks(4) {
             for &(symbol, extra) in some {
                 let symbol = usize::from(symbol);
-                out.add(self.run_codes[symbol]);
+                out.add(run_code.codes[symbol]);
                 out.add_bits(extra.into(), RUN_EXTRA_BITS[symbol].into());
             }
             out.flush();
@@ -418,9 +435,8 @@ impl Runs {
     /// Adds the lengths of an alphabet up to the last that is used, in as few symbols as it takes.
     fn fold(&mut self, used: &[u16], lengths: &[u8]) {
         let (mut next, mut before, mut repeats) = (0, 0, 0);
-        for &symbol in used {
+        for (&symbol, &length) in used.iter().zip(lengths) {
             let symbol = usize::from(symbol);
-            let length = lengths[symbol];
             let mut gap = symbol - next;
             next = symbol + 1;
             repeats = if gap == 0 && length == before {
@@ -535,6 +551,11 @@ impl Bits<'_> {
     }
 
     #[inline(always)]
+    fn add_kept(&mut self, code: Code, keep: u16) {
+        self.add_bits((code.bits & keep).into(), (code.length & keep as u8).into());
+    }
+
+    #[inline(always)]
     fn flush(&mut self) {
         let place = self.out[self.at..].first_chunk_mut::<8>();
         *place.expect("the size was worked out before") = self.bits.to_le_bytes();
@@ -552,28 +573,7 @@ impl Bits<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// RFC 1951 section 3.2.5: the first length of each symbol, and the bits that follow it.
-    #[test]
-    fn lengths_are_split_as_the_table_of_the_rfc_says() {
-        let mut first = 3;
-        for index in 0..28_u16 {
-            let extra_bits = if index < 8 { 0 } else { index / 4 - 1 };
-            for extra in 0..1 << extra_bits {
-                // The last of the 28 symbols leaves its last length to another one.
-                if first + extra == 258 {
-                    continue;
-                }
-                let split = split_length(first + extra);
-                assert_eq!(split.symbol, 257 + index);
-                assert_eq!(split.extra, extra);
-                assert_eq!(u16::from(split.extra_bits), extra_bits);
-            }
-            first += 1 << extra_bits;
-        }
-        let split = split_length(258);
-        assert_eq!((split.symbol, split.extra, split.extra_bits), (285, 0, 0));
-    }
+    use crate::testing::sample::json;
 
     /// The lengths that runs stand for, read as section 3.2.7 has it.
     fn unfolded(runs: &Runs) -> Vec<u8> {
@@ -592,6 +592,39 @@ mod tests {
         lengths
     }
 
+    /// Every length can be written with them, and no word is left over.
+    #[test]
+    fn the_usual_codes_are_complete() {
+        for lengths in USUAL_RUN_LENGTHS {
+            let (used, unused) = lengths.split_at(19);
+            assert!(used.iter().all(|length| (1..=7).contains(length)));
+            assert_eq!(
+                used.iter().map(|&length| 1 << (7 - length)).sum::<u32>(),
+                128
+            );
+            assert_eq!(unused, [0; 5]);
+        }
+    }
+
+    #[test]
+    fn a_usual_code_is_hardly_worse_than_the_best() {
+        let mut header = Header::new();
+        let (mut usual, mut best) = (0, 0);
+        for seed in 0..100 {
+            let message = json(seed, 512 + 15 * seed as usize);
+            let mut block = Block::new();
+            block.add_literals(&message);
+            block.finish();
+            header.choose(block.counts(), block.bytes());
+            assert!(header.chosen < USUAL_RUN_LENGTHS.len());
+            usual += header.bits();
+            header.make_run_code();
+            assert_eq!(header.chosen, USUAL_RUN_LENGTHS.len());
+            best += header.bits();
+        }
+        assert!(usual * 100 < best * 101, "{usual} for {best}");
+    }
+
     #[test]
     fn gaps_and_repeats_of_every_size_are_folded() {
         for gap in 0..280_usize {
@@ -604,7 +637,8 @@ mod tests {
                 let mut used = Used::default();
                 used.collect(&counts);
                 let mut runs = Runs::new();
-                runs.fold(used.symbols(), &lengths);
+                let folded: Vec<u8> = used.counts().iter().map(|&it| it as u8).collect();
+                runs.fold(used.symbols(), &folded);
                 let end = LITERAL_SYMBOLS.min(gap + repeats);
                 assert_eq!(unfolded(&runs), lengths[..end], "{gap} {repeats}");
                 let least = match gap {

@@ -14,9 +14,10 @@ pub(super) struct Code {
 /// How many symbols have a code of each length.
 pub(super) type OfLength = [usize; 16];
 
-/// The symbols of an alphabet that occur, in their order.
+/// The symbols of an alphabet that occur, in their order, and how often they do.
 pub(super) struct Used {
     symbols: [u16; SYMBOLS_MAX],
+    counts: [u32; SYMBOLS_MAX],
     len: usize,
 }
 
@@ -24,6 +25,7 @@ impl Default for Used {
     fn default() -> Self {
         Self {
             symbols: [0; SYMBOLS_MAX],
+            counts: [0; SYMBOLS_MAX],
             len: 0,
         }
     }
@@ -40,7 +42,9 @@ impl Used {
                 continue;
             }
             for (offset, &count) in eight.iter().enumerate() {
-                self.symbols[len.min(SYMBOLS_MAX - 1)] = (8 * index + offset) as u16;
+                let place = len.min(SYMBOLS_MAX - 1);
+                self.symbols[place] = (8 * index + offset) as u16;
+                self.counts[place] = count;
                 len += usize::from(count > 0);
             }
         }
@@ -49,6 +53,10 @@ impl Used {
 
     pub(super) fn symbols(&self) -> &[u16] {
         &self.symbols[..self.len]
+    }
+
+    pub(super) fn counts(&self) -> &[u32] {
+        &self.counts[..self.len]
     }
 }
 
@@ -69,10 +77,10 @@ const PLACES_MASK: usize = PLACES - 1;
 
 /// More than a block can weigh.
 const NO_WEIGHT: u32 = 1 << 22;
-const SYMBOL_BITS: u32 = 9;
+const INDEX_BITS: u32 = 9;
 
-fn symbol_of(entry: u32) -> usize {
-    (entry & ((1 << SYMBOL_BITS) - 1)) as usize
+fn index_of(entry: u32) -> usize {
+    (entry & ((1 << INDEX_BITS) - 1)) as usize
 }
 
 /// The last one is for all symbols that occur more often; they are sorted by comparing them.
@@ -92,31 +100,24 @@ impl Builder {
         }
     }
 
-    /// Writes the lengths of a code for `counts`, none longer than `length_max`. The code is
-    /// complete, and optimal or nearly so. `used` has the symbols that occur; the others' lengths
-    /// are left as they are. Returns how many symbols have each length, and what all take together,
-    /// in bits.
+    /// Writes the lengths of a code for the symbols that occur so often, none longer than
+    /// `length_max`, in the same order. The code is complete, and optimal or nearly so. Returns how
+    /// many symbols have each length, and what all take together, in bits.
     pub(super) fn lengths(
         &mut self,
         counts: &[u32],
-        used: &Used,
         length_max: usize,
         lengths: &mut [u8],
     ) -> (OfLength, usize) {
-        let used = used.symbols();
-        if used.len() < 2 {
-            let mut bits = 0;
-            for &symbol in used {
-                lengths[usize::from(symbol)] = 1;
-                bits = counts[usize::from(symbol)] as usize;
-            }
+        if counts.len() < 2 {
+            lengths.fill(1);
             let mut of_length = [0; 16];
-            of_length[1] = used.len();
-            return (of_length, bits);
+            of_length[1] = counts.len();
+            return (of_length, counts.iter().sum::<u32>() as usize);
         }
-        match self.estimate(counts, used, length_max, lengths) {
+        match self.estimate(counts, length_max, lengths) {
             Some(estimated) => estimated,
-            None => self.optimal(counts, used, length_max, lengths),
+            None => self.optimal(counts, length_max, lengths),
         }
     }
 
@@ -125,14 +126,13 @@ impl Builder {
     fn optimal(
         &mut self,
         counts: &[u32],
-        used: &[u16],
         length_max: usize,
         lengths: &mut [u8],
     ) -> (OfLength, usize) {
-        self.sort(counts, used);
-        let mut leaves = self.leaves_by_depth(used.len(), length_max);
+        self.sort(counts);
+        let mut leaves = self.leaves_by_depth(counts.len(), length_max);
         limit_lengths(&mut leaves, length_max);
-        let bits = self.assign(&leaves, used.len(), lengths);
+        let bits = self.assign(&leaves, counts.len(), lengths);
         (leaves, bits)
     }
 
@@ -147,7 +147,6 @@ impl Builder {
     fn estimate(
         &mut self,
         counts: &[u32],
-        used: &[u16],
         length_max: usize,
         lengths: &mut [u8],
     ) -> Option<(OfLength, usize)> {
@@ -155,16 +154,16 @@ impl Builder {
         if total > ESTIMATE_MAX {
             return None;
         }
-        let worth = &mut self.parents;
+        let worth = &mut self.parents[..counts.len()];
+        let lengths = &mut lengths[..counts.len()];
         // A little more than it is, so that rounding up suffices.
         let of_total = logarithm(total) + 1;
         let worth_max = (length_max << FRACTION_BITS) as u16;
         let mut taken = 0;
         // What is gained when those of a fraction are rounded up.
         let mut gains = [0_u32; FRACTIONS];
-        for (place, &symbol) in worth.iter_mut().zip(used) {
-            let logarithm = logarithm(counts[usize::from(symbol)]);
-            *place = (of_total - logarithm).clamp(FRACTIONS as u16, worth_max);
+        for (place, &count) in worth.iter_mut().zip(counts) {
+            *place = (of_total - logarithm(count)).clamp(FRACTIONS as u16, worth_max);
             let room = ROOM >> (*place >> FRACTION_BITS);
             taken += room;
             gains[usize::from(*place) % FRACTIONS] += room / 2;
@@ -178,35 +177,32 @@ impl Builder {
             return None;
         }
         let mut left = ROOM - taken;
-        let mut of_length = [0; 16];
-        let mut bits = 0;
-        for (place, &symbol) in worth.iter().zip(used) {
+        for (length, place) in lengths.iter_mut().zip(worth) {
             let fraction = usize::from(*place) % FRACTIONS;
-            let length = (*place >> FRACTION_BITS) as u8 + u8::from(fraction >= least);
-            let room = ROOM >> length;
+            *length = (*place >> FRACTION_BITS) as u8 + u8::from(fraction >= least);
+            let room = ROOM >> (*length & 15);
             let shorter = fraction == least && room <= left;
             left -= if shorter { room } else { 0 };
-            let length = length - u8::from(shorter);
-            lengths[usize::from(symbol)] = length;
-            of_length[usize::from(length & 15)] += 1;
-            bits += counts[usize::from(symbol)] * u32::from(length);
+            *length -= u8::from(shorter);
         }
         // All room is a multiple of the least, so that who has that can always take more.
         while left > 0 {
-            for &symbol in used.iter().rev() {
-                let length = &mut lengths[usize::from(symbol)];
+            for length in lengths.iter_mut().rev() {
                 let room = ROOM >> (*length & 15);
                 if room <= left && *length > 1 {
                     left -= room;
-                    of_length[usize::from(*length & 15)] -= 1;
                     *length -= 1;
-                    of_length[usize::from(*length & 15)] += 1;
-                    bits -= counts[usize::from(symbol)];
                     if left == 0 {
                         break;
                     }
                 }
             }
+        }
+        let mut of_length = [0; 16];
+        let mut bits = 0;
+        for (&length, &count) in lengths.iter().zip(counts) {
+            of_length[usize::from(length & 15)] += 1;
+            bits += count * u32::from(length);
         }
         Some((of_length, bits as usize))
     }
@@ -225,18 +221,18 @@ impl Builder {
         let (mut length, mut bits) = (15, 0);
         for (&entry, &step) in self.sorted[..count].iter().zip(&steps[..count]) {
             length -= step;
-            lengths[symbol_of(entry)] = length;
-            bits += (entry >> SYMBOL_BITS) * u32::from(length);
+            lengths[index_of(entry)] = length;
+            bits += (entry >> INDEX_BITS) * u32::from(length);
         }
         bits as usize
     }
 
     /// Sorts the symbols, which are in their order, by how often they occur.
-    fn sort(&mut self, counts: &[u32], used: &[u16]) {
+    fn sort(&mut self, counts: &[u32]) {
         let mut places = [0_u16; BUCKETS];
         let mut highest = 0;
-        for &symbol in used {
-            let bucket = bucket(counts[usize::from(symbol)]);
+        for &count in counts {
+            let bucket = bucket(count);
             places[bucket] += 1;
             highest = highest.max(bucket);
         }
@@ -246,16 +242,14 @@ impl Builder {
         }
         let often = match highest + 1 {
             BUCKETS => places[highest].into(),
-            _ => used.len(),
+            _ => counts.len(),
         };
-        for &symbol in used {
-            let count = counts[usize::from(symbol)];
+        for (index, &count) in counts.iter().enumerate() {
             let place = &mut places[bucket(count)];
-            let entry = count << SYMBOL_BITS | u32::from(symbol);
-            self.sorted[usize::from(*place) & PLACES_MASK] = entry;
+            self.sorted[usize::from(*place) & PLACES_MASK] = count << INDEX_BITS | index as u32;
             *place += 1;
         }
-        self.sorted[often..used.len()].sort_unstable();
+        self.sorted[often..counts.len()].sort_unstable();
     }
 
     /// How many of the `count` sorted symbols have a code of each length; what is deeper than
@@ -265,13 +259,13 @@ impl Builder {
     /// that the next two to join are at the fronts of two queues (van Leeuwen).
     fn leaves_by_depth(&mut self, count: usize, length_max: usize) -> OfLength {
         let (sorted, inner, parents) = (&mut self.sorted, &mut self.inner, &mut self.parents);
-        sorted[count..count + 2].fill(NO_WEIGHT << SYMBOL_BITS);
+        sorted[count..count + 2].fill(NO_WEIGHT << INDEX_BITS);
         inner[..2].fill(NO_WEIGHT);
         let (mut leaf, mut root) = (0, 0);
         for node in 0..count - 1 {
             // Masks cost less than checks, and change nothing.
             let [next, after] = [leaf, leaf + 1].map(|leaf| sorted[leaf & PLACES_MASK]);
-            let leaves = (next >> SYMBOL_BITS, after >> SYMBOL_BITS);
+            let leaves = (next >> INDEX_BITS, after >> INDEX_BITS);
             let roots = (inner[root & PLACES_MASK], inner[(root + 1) & PLACES_MASK]);
             // Which two it is cannot be foreseen, so that there is no branch. A root that is not
             // taken gets its parent later.
@@ -329,21 +323,21 @@ fn limit_lengths(leaves: &mut OfLength, length_max: usize) {
 }
 
 /// The codes that go with the lengths of the symbols that are used, of which so many have each.
-pub(super) fn codes(used: &Used, lengths: &[u8], of_length: &OfLength, codes: &mut [Code]) {
+pub(super) fn codes(symbols: &[u16], lengths: &[u8], of_length: &OfLength, codes: &mut [Code]) {
     let mut next = [0_u16; 16];
     let mut first = 0;
     for length in 1..16 {
         first = (first + of_length[length - 1]) << 1;
-        next[length] = first as u16;
+        // The first bit is the highest.
+        next[length] = (first << (16 - length)) as u16;
     }
-    for &symbol in used.symbols() {
-        let length = lengths[usize::from(symbol)] & 15;
-        let next = &mut next[usize::from(length)];
+    for (&symbol, &length) in symbols.iter().zip(lengths) {
+        let next = &mut next[usize::from(length & 15)];
         codes[usize::from(symbol)] = Code {
-            bits: reverse(*next) >> ((16 - length) & 15),
+            bits: reverse(*next),
             length,
         };
-        *next += 1;
+        *next = next.wrapping_add(1 << (16 - length & 15));
     }
 }
 
@@ -412,19 +406,19 @@ mod tests {
         used.map(|&length| 1 << (15 - length)).sum()
     }
 
-    /// The lengths that `choose` finds for these counts, if it does. A length of 99 shows what was
-    /// left alone.
+    /// The lengths that `choose` finds for these counts, if it does.
     fn chosen<const N: usize>(
         counts: [u32; N],
-        choose: impl FnOnce(&mut Builder, &Used, &mut [u8]) -> Option<(OfLength, usize)>,
+        choose: impl FnOnce(&mut Builder, &[u32], &mut [u8]) -> Option<(OfLength, usize)>,
     ) -> Option<[u8; N]> {
         let mut used = Used::default();
         used.collect(&counts);
-        let mut found = [99; N];
-        let (of_length, bits) = choose(&mut Builder::new(), &used, &mut found)?;
-        for (length, count) in found.iter_mut().zip(counts) {
-            assert_eq!(*length == 99, count == 0);
-            *length %= 99;
+        let mut dense = vec![0; used.counts().len()];
+        let (of_length, bits) = choose(&mut Builder::new(), used.counts(), &mut dense)?;
+        let mut found = [0; N];
+        for (&symbol, &length) in used.symbols().iter().zip(&dense) {
+            assert!(length > 0);
+            found[usize::from(symbol)] = length;
         }
         assert_eq!(bits, weight(&counts, &found));
         for (length, &some) in of_length.iter().enumerate().skip(1) {
@@ -441,19 +435,19 @@ mod tests {
     }
 
     fn lengths<const N: usize>(counts: [u32; N], length_max: usize) -> [u8; N] {
-        let optimal = |builder: &mut Builder, used: &Used, lengths: &mut [u8]| {
-            Some(if used.symbols().len() < 2 {
-                builder.lengths(&counts, used, length_max, lengths)
+        let optimal = |builder: &mut Builder, counts: &[u32], lengths: &mut [u8]| {
+            Some(if counts.len() < 2 {
+                builder.lengths(counts, length_max, lengths)
             } else {
-                builder.optimal(&counts, used.symbols(), length_max, lengths)
+                builder.optimal(counts, length_max, lengths)
             })
         };
         chosen(counts, optimal).expect("there is always an optimal code")
     }
 
     fn estimated<const N: usize>(counts: [u32; N], length_max: usize) -> Option<[u8; N]> {
-        let estimate = |builder: &mut Builder, used: &Used, lengths: &mut [u8]| {
-            builder.estimate(&counts, used.symbols(), length_max, lengths)
+        let estimate = |builder: &mut Builder, counts: &[u32], lengths: &mut [u8]| {
+            builder.estimate(counts, length_max, lengths)
         };
         chosen(counts, estimate)
     }
@@ -587,7 +581,8 @@ mod tests {
         let mut found = [Code::default(); 8];
         let mut of_length = [0; 16];
         of_length[2..5].copy_from_slice(&[1, 5, 2]);
-        codes(&used, &[3, 3, 3, 3, 3, 2, 4, 4], &of_length, &mut found);
+        let lengths = [3, 3, 3, 3, 3, 2, 4, 4];
+        codes(used.symbols(), &lengths, &of_length, &mut found);
         let bits: Vec<String> = found
             .iter()
             .map(|code| {

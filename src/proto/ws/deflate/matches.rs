@@ -1,5 +1,7 @@
 //! Finding repetitions: LZ77 with chains of equal hashes, and a choice that looks one byte ahead.
 
+use super::symbols::Block;
+
 /// The shortest repetition that is looked for. DEFLATE has those of three bytes too, but in text
 /// they cost about as much as the three bytes.
 const LENGTH_MIN: usize = 4;
@@ -9,15 +11,6 @@ const LENGTH_MAX: usize = 258;
 
 /// How much of the input can be looked at in one go: positions have 16 bits.
 pub(super) const VIEW_BYTES_MAX: usize = 1 << 16;
-
-/// Some bytes as they are, then a repetition. The last one of a block has no repetition: its length
-/// is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sequence {
-    pub(super) literals: u32,
-    pub(super) length: u16,
-    pub(super) distance: u16,
-}
 
 /// How hard to look.
 #[derive(Clone, Copy)]
@@ -94,18 +87,16 @@ impl Finder {
         self.next = self.next.saturating_sub(count);
     }
 
-    /// Cuts `view[from..]` into sequences, with repetitions from all of the view that are no
-    /// further away than `1 << window_bits`. `literals` is how many bytes before `from` belong to
-    /// the first of them; returns how many are left at the end.
+    /// Cuts `view[from..]` into symbols, with repetitions from all of the view that are no further
+    /// away than `1 << window_bits`.
     pub(super) fn parse(
         &mut self,
         view: &[u8],
         from: usize,
         window_bits: u8,
         effort: Effort,
-        literals: u32,
-        sequences: &mut Vec<Sequence>,
-    ) -> u32 {
+        block: &mut Block,
+    ) {
         debug_assert!(view.len() <= VIEW_BYTES_MAX);
         let chains = Ring {
             head: &mut self.head,
@@ -120,9 +111,8 @@ impl Finder {
             effort,
         };
         search.insert(self.next, from);
-        let (at, left) = search.parse(from, literals, sequences);
+        let at = search.parse(from, block);
         self.next = at.min(view.len().saturating_sub(LENGTH_MIN - 1));
-        left
     }
 }
 
@@ -148,13 +138,8 @@ impl ShortFinder {
         }
     }
 
-    /// Cuts `message` into sequences; returns how many literals are left at the end.
-    pub(super) fn parse(
-        &mut self,
-        message: &[u8],
-        effort: Effort,
-        sequences: &mut Vec<Sequence>,
-    ) -> u32 {
+    /// Cuts `message` into symbols.
+    pub(super) fn parse(&mut self, message: &[u8], effort: Effort, block: &mut Block) {
         debug_assert!(message.len() <= SHORT_BYTES_MAX);
         self.base = self.base.checked_add(SHORT_BYTES_MAX as u16).unwrap_or(0);
         if self.base == 0 {
@@ -171,7 +156,7 @@ impl ShortFinder {
             distance_max: SHORT_BYTES_MAX,
             effort,
         };
-        search.parse(0, 0, sequences).1
+        search.parse(0, block);
     }
 }
 
@@ -272,15 +257,13 @@ struct Search<'a, C> {
 }
 
 impl<C: Chains> Search<'_, C> {
-    /// Cuts the view from `from` on into sequences, of which the first gets `literals` more;
-    /// returns up to where, and how many literals are left.
+    /// Cuts the view from `from` on into symbols; returns up to where positions were taken in.
     #[inline(always)]
-    fn parse(&mut self, from: usize, literals: u32, sequences: &mut Vec<Sequence>) -> (usize, u32) {
+    fn parse(&mut self, from: usize, block: &mut Block) -> usize {
         let (view, effort) = (self.view, self.effort);
-        let mut at = from;
-        // Where the literals begin, which may be before the view. To count them would make every
-        // step wait for the count.
-        let mut begin = from.wrapping_sub(literals as usize);
+        block.reserve(view.len() - from);
+        // Where the literals begin: to count them would make every step wait for the count.
+        let (mut at, mut begin) = (from, from);
         while let Some(word) = load_u32(view, at) {
             let candidate = self.chains.insert(at, word);
             // Mostly there is none, and that is all to be known.
@@ -291,7 +274,7 @@ impl<C: Chains> Search<'_, C> {
             };
             if found.distance == 0 {
                 // Where nothing repeats for long, looking at every byte is a waste.
-                at += 1 + (at.wrapping_sub(begin) >> 8);
+                at += 1 + ((at - begin) >> 8);
                 continue;
             }
             let mut found = found;
@@ -308,18 +291,15 @@ impl<C: Chains> Search<'_, C> {
                 at += 1;
                 found = later;
             }
-            sequences.push(Sequence {
-                literals: at.wrapping_sub(begin) as u32,
-                length: found.length as u16,
-                distance: (found.distance - 1) as u16,
-            });
+            let (length, distance) = (found.length as u16, (found.distance - 1) as u16);
+            block.push(view, begin, at, length, distance);
             let end = at + found.length;
             self.insert(next, end.min(next.saturating_add(C::STARTS_MAX)));
             at = end;
             begin = end;
         }
-        // A step may have gone beyond the end.
-        (at, view.len().wrapping_sub(begin) as u32)
+        block.add_literals(&view[begin..]);
+        at
     }
 
     /// Takes positions in as far as four bytes are there.

@@ -11,6 +11,7 @@ mod inflate;
 mod input;
 mod matches;
 mod output;
+mod symbols;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ use std::fmt;
 
 use self::block::{BitWriter, BlockEncoder};
 use self::inflate::Decoder;
-use self::matches::{Effort, Finder, SHORT_BYTES_MAX, Sequence, ShortFinder, VIEW_BYTES_MAX};
+use self::matches::{Effort, Finder, SHORT_BYTES_MAX, ShortFinder, VIEW_BYTES_MAX};
+use self::symbols::Block;
 
 /// The furthest that DEFLATE can refer back, as a power of two.
 const WINDOW_BITS_MAX: u8 = 15;
@@ -53,15 +55,8 @@ impl Deflater {
         self.sent.clear();
     }
 
-    /// Takes the next bytes of `payload` in and cuts them into sequences; returns how many bytes
-    /// and how many literals are left over.
-    fn parse(
-        &mut self,
-        payload: &[u8],
-        effort: Effort,
-        literals: u32,
-        sequences: &mut Vec<Sequence>,
-    ) -> (usize, u32) {
+    /// Takes the next bytes of `payload` in and cuts them into symbols; returns how many bytes.
+    fn parse(&mut self, payload: &[u8], effort: Effort, block: &mut Block) -> usize {
         let window = 1 << self.window_bits;
         if self.sent.is_empty() {
             self.sent.reserve_exact(2 * window);
@@ -76,10 +71,8 @@ impl Deflater {
         let from = self.sent.len();
         self.sent.extend_from_slice(&payload[..count]);
         let bits = self.window_bits;
-        let left = self
-            .finder
-            .parse(&self.sent, from, bits, effort, literals, sequences);
-        (count, left)
+        self.finder.parse(&self.sent, from, bits, effort, block);
+        count
     }
 }
 
@@ -181,7 +174,7 @@ pub struct Compression {
 struct Encoder {
     finder: Finder,
     short: ShortFinder,
-    sequences: Vec<Sequence>,
+    block: Block,
     blocks: BlockEncoder,
 }
 
@@ -190,7 +183,7 @@ impl Encoder {
         Self {
             finder: Finder::default(),
             short: ShortFinder::new(),
-            sequences: Vec::new(),
+            block: Block::new(),
             blocks: BlockEncoder::new(),
         }
     }
@@ -224,20 +217,21 @@ impl Compression {
         let Encoder {
             finder,
             short,
-            sequences,
+            block,
             blocks,
         } = &mut **self.encoder.get_or_insert_with(|| Box::new(Encoder::new()));
         let effort = Effort::of_level(self.level);
         let window_bits = window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
         if payload.len() <= SHORT_BYTES_MAX.min(1 << window_bits) {
-            let parse = |rest: &[u8], _, sequences: &mut Vec<Sequence>| {
-                (rest.len(), short.parse(rest, effort, sequences))
+            let parse = |rest: &[u8], block: &mut Block| {
+                short.parse(rest, effort, block);
+                rest.len()
             };
-            return encode(payload, sequences, blocks, out, parse);
+            return encode(payload, block, blocks, out, parse);
         }
         finder.clear(WINDOW_BITS_MAX, hash_bits(payload.len()));
         let (mut origin, mut from) = (0, 0);
-        let parse = |rest: &[u8], literals, sequences: &mut Vec<Sequence>| {
+        let parse = |rest: &[u8], block: &mut Block| {
             let at = payload.len() - rest.len();
             if at - origin >= VIEW_BYTES_MAX {
                 finder.slide(VIEW_BYTES_MAX / 2);
@@ -245,12 +239,12 @@ impl Compression {
                 from = at - origin;
             }
             let view = &payload[origin..payload.len().min(origin + VIEW_BYTES_MAX)];
-            let left = finder.parse(view, from, window_bits, effort, literals, sequences);
+            finder.parse(view, from, window_bits, effort, block);
             let count = view.len() - from;
             from = view.len();
-            (count, left)
+            count
         };
-        encode(payload, sequences, blocks, out, parse)
+        encode(payload, block, blocks, out, parse)
     }
 
     /// Appends `payload`, compressed with what one socket has sent before, to which it is added.
@@ -261,14 +255,11 @@ impl Compression {
         if self.level == 0 {
             return false;
         }
-        let Encoder {
-            sequences, blocks, ..
-        } = &mut **self.encoder.get_or_insert_with(|| Box::new(Encoder::new()));
+        let Encoder { block, blocks, .. } =
+            &mut **self.encoder.get_or_insert_with(|| Box::new(Encoder::new()));
         let effort = Effort::of_level(self.level);
-        let parse = |rest: &[u8], literals, sequences: &mut Vec<Sequence>| {
-            history.parse(rest, effort, literals, sequences)
-        };
-        let smaller = encode(payload, sequences, blocks, out, parse);
+        let parse = |rest: &[u8], block: &mut Block| history.parse(rest, effort, block);
+        let smaller = encode(payload, block, blocks, out, parse);
         if !smaller {
             history.reset();
         }
@@ -314,14 +305,14 @@ fn hash_bits(payload_len: usize) -> u8 {
     (payload_len.max(1).ilog2() as u8 + 2).clamp(9, WINDOW_BITS_MAX)
 }
 
-/// Appends `payload` block by block. `parse` takes what is left of it and the literals left over
-/// before, and returns how many bytes it has cut into sequences and how many literals are left.
+/// Appends `payload` block by block. `parse` takes what is left of it, and returns how many bytes it
+/// has cut into symbols.
 fn encode(
     payload: &[u8],
-    sequences: &mut Vec<Sequence>,
+    block: &mut Block,
     blocks: &mut BlockEncoder,
     out: &mut Vec<u8>,
-    mut parse: impl FnMut(&[u8], u32, &mut Vec<Sequence>) -> (usize, u32),
+    mut parse: impl FnMut(&[u8], &mut Block) -> usize,
 ) -> bool {
     let start = out.len();
     let end_max = (start + payload.len()).saturating_sub(1);
@@ -329,21 +320,13 @@ fn encode(
     let mut rest = payload;
     let mut smaller = true;
     while smaller && !rest.is_empty() {
-        sequences.clear();
-        let (mut taken, mut literals) = (0, 0);
-        while taken < rest.len() && taken < BLOCK_BYTES {
-            let (count, left) = parse(&rest[taken..], literals, sequences);
-            taken += count;
-            literals = left;
+        block.clear();
+        while !rest.is_empty() && block.bytes() < BLOCK_BYTES {
+            let count = parse(rest, block);
+            rest = &rest[count..];
         }
-        sequences.push(Sequence {
-            literals,
-            length: 0,
-            distance: 0,
-        });
-        let (bytes, after) = rest.split_at(taken);
-        smaller = blocks.write(bytes, sequences, end_max, &mut writer);
-        rest = after;
+        block.finish();
+        smaller = blocks.write(block, end_max, &mut writer);
     }
     smaller = smaller && writer.finish(end_max);
     if !smaller {

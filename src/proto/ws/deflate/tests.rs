@@ -210,6 +210,35 @@ fn no_message_refers_back_beyond_the_window() {
     }
 }
 
+/// Literals are copied and written several at a time, and described in other ways in messages of other
+/// lengths.
+#[test]
+fn any_number_of_literals_between_repetitions() {
+    let mut random = Random::new(9);
+    let mut compression = Compression::new(6);
+    for len in [100, 511, 512, 513, 1024, 2046, 2047, 2048, 2049, 2050, 6000] {
+        for run in (0..20).chain([31, 64, 300]) {
+            let mut message = b"what is repeated ".to_vec();
+            while message.len() < len {
+                let mut literals = random.bytes(run);
+                literals
+                    .iter_mut()
+                    .for_each(|byte| *byte = b'a' + *byte % 24);
+                message.extend_from_slice(&literals);
+                message.extend_from_slice(b"what is repeated ");
+            }
+            message.truncate(len);
+            let mut small = Vec::new();
+            assert!(compression.deflate_shared(15, &message, &mut small));
+            assert!(
+                Witness::new().inflate(&small, len) == message,
+                "{len} {run}"
+            );
+            assert!(inflate(&small, len).as_ref() == Ok(&message), "{len} {run}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_shrink_is_left_alone() {
     let mut random = Random::new(3);
