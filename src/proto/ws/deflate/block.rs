@@ -61,8 +61,8 @@ impl BlockEncoder {
         }
     }
 
-    /// Appends one block, not the last of its stream. False, with nothing written, when it would end
-    /// beyond `end_max` bytes.
+    /// Appends one block, not the last of its stream. False, with nothing written, when it would
+    /// end beyond `end_max` bytes.
     pub(super) fn write(&mut self, block: &Block, end_max: usize, out: &mut BitWriter<'_>) -> bool {
         let counts = block.counts();
         let fixed_bits = counts.fixed_bits();
@@ -119,8 +119,8 @@ fn write_symbols(block: &Block, codes: &Codes, to: &mut Bits<'_>) {
     (to.at, to.bits, to.count) = (out.at, out.bits, out.count);
 }
 
-/// Writes the first `count` of `literals` and returns the others. At least three have to stand behind
-/// them, whatever they are.
+/// Writes the first `count` of `literals` and returns the others. At least three have to stand
+/// behind them, whatever they are.
 #[inline(always)]
 fn write_literals<'a>(
     mut literals: &'a [u8],

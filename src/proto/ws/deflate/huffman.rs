@@ -337,7 +337,7 @@ pub(super) fn codes(symbols: &[u16], lengths: &[u8], of_length: &OfLength, codes
             bits: reverse(*next),
             length,
         };
-        *next = next.wrapping_add(1 << (16 - length & 15));
+        *next = next.wrapping_add(1 << ((16 - length) & 15));
     }
 }
 

@@ -578,8 +578,8 @@ impl Tables {
     }
 }
 
-/// Reads `count` lengths with the code for them; returns the input behind them, as a value of its own
-/// stays in registers.
+/// Reads `count` lengths with the code for them; returns the input behind them, as a value of its
+/// own stays in registers.
 #[inline(always)]
 fn read_lengths<'a>(
     table: &Table<128, CODE_LENGTH_BITS_MAX>,

@@ -305,8 +305,8 @@ fn hash_bits(payload_len: usize) -> u8 {
     (payload_len.max(1).ilog2() as u8 + 2).clamp(9, WINDOW_BITS_MAX)
 }
 
-/// Appends `payload` block by block. `parse` takes what is left of it, and returns how many bytes it
-/// has cut into symbols.
+/// Appends `payload` block by block. `parse` takes what is left of it, and returns how many bytes
+/// it has cut into symbols.
 fn encode(
     payload: &[u8],
     block: &mut Block,

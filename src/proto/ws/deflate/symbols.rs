@@ -1,5 +1,5 @@
-//! A block while it is cut into symbols (RFC 1951 section 3.2.5): which they are, and how often each
-//! occurs.
+//! A block while it is cut into symbols (RFC 1951 section 3.2.5): which they are, and how often
+//! each occurs.
 
 use super::huffman;
 

@@ -210,8 +210,8 @@ fn no_message_refers_back_beyond_the_window() {
     }
 }
 
-/// Literals are copied and written several at a time, and described in other ways in messages of other
-/// lengths.
+/// Literals are copied and written several at a time, and described in other ways in messages of
+/// other lengths.
 #[test]
 fn any_number_of_literals_between_repetitions() {
     let mut random = Random::new(9);
