@@ -66,7 +66,7 @@ impl BlockEncoder {
     pub(super) fn write(&mut self, block: &Block, end_max: usize, out: &mut BitWriter<'_>) -> bool {
         let counts = block.counts();
         let fixed_bits = counts.fixed_bits();
-        self.header.choose(counts, block.bytes());
+        self.header.choose(counts);
         let dynamic_bits = self.header.bits();
         let cost_bits = 3 + counts.extra_bits as usize + fixed_bits.min(dynamic_bits);
         let (header, codes) = (&self.header, &mut self.dynamic);
@@ -255,9 +255,9 @@ const USUAL_RUN_LENGTHS: [[u8; RUN_SYMBOLS]; 4] = [
         3, 7, 7, 5, 4, 3, 3, 3, 3, 3, 7, 7, 7, 7, 7, 7, 6, 4, 6, 0, 0, 0, 0, 0,
     ],
 ];
-/// They are for blocks that stand for so many bytes. In shorter ones they weigh more, and in longer
-/// ones there is more to gain by the best.
-const USUAL_BYTES: RangeInclusive<usize> = 512..=2 << 10;
+/// They are for blocks whose symbols take so many bits. In shorter ones they weigh more, and in
+/// longer ones there is more to gain by the best.
+const USUAL_BITS: RangeInclusive<usize> = 1_500..=4_000;
 
 /// What a symbol takes in each of them, the bits behind it included.
 const USUAL_RUN_BITS: [u64; RUN_SYMBOLS] = {
@@ -312,8 +312,8 @@ impl Header {
         }
     }
 
-    /// Chooses the codes for a block that stands for so many bytes.
-    fn choose(&mut self, counts: &Counts, bytes: usize) {
+    /// Chooses the codes for a block with these symbols.
+    fn choose(&mut self, counts: &Counts) {
         let builder = &mut self.builder;
         let (literals, distances) = (&mut self.literals, &mut self.distances);
         literals.choose(&counts.literals, LITERAL_LENGTH_MAX, builder);
@@ -330,7 +330,7 @@ impl Header {
         self.runs.fold(literals.used.symbols(), literals.lengths());
         let symbols = distances.used.symbols();
         self.runs.fold(symbols, distances.lengths());
-        if USUAL_BYTES.contains(&bytes) {
+        if USUAL_BITS.contains(&(literals.bits + distances.bits)) {
             self.choose_usual_run_code();
         } else {
             self.make_run_code();
@@ -615,7 +615,7 @@ mod tests {
             let mut block = Block::new();
             block.add_literals(&message);
             block.finish();
-            header.choose(block.counts(), block.bytes());
+            header.choose(block.counts());
             assert!(header.chosen < USUAL_RUN_LENGTHS.len());
             usual += header.bits();
             header.make_run_code();
