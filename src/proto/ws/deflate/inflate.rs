@@ -118,12 +118,15 @@ const RUN_BITS_MAX: u32 = 7 + 7;
 /// bits that come next, and lead to the others.
 struct Table<const LEN: usize, const ROOT_BITS: u32> {
     entries: Box<[Entry; LEN]>,
+    /// Scratch: symbols in the order of their words.
+    sorted: [u16; SYMBOLS_MAX],
 }
 
 impl<const LEN: usize, const ROOT_BITS: u32> Table<LEN, ROOT_BITS> {
     fn new() -> Self {
         Self {
             entries: Box::new([Entry(INVALID); LEN]),
+            sorted: [0; _],
         }
     }
 
@@ -153,13 +156,12 @@ impl<const LEN: usize, const ROOT_BITS: u32> Table<LEN, ROOT_BITS> {
         if left != 0 {
             return false;
         }
-        let mut sorted = [0_u16; SYMBOLS_MAX];
         for (&symbol, &length) in code.symbols().iter().zip(code.lengths()) {
             let place = &mut start[usize::from(length & 15)];
-            sorted[usize::from(*place)] = symbol;
+            self.sorted[usize::from(*place)] = symbol;
             *place += 1;
         }
-        self.fill(&sorted[..code.len], &of_length, meanings, longest);
+        self.fill(&of_length, meanings, longest);
         true
     }
 
@@ -175,8 +177,8 @@ impl<const LEN: usize, const ROOT_BITS: u32> Table<LEN, ROOT_BITS> {
 
     /// Walks through the words in their order, which is that of a number counted up from its
     /// highest bit, as the table is indexed with the first bit of a word lowest.
-    fn fill(&mut self, sorted: &[u16], of_length: &[u16; 16], meanings: &[Entry], longest: u32) {
-        let mut symbols = sorted.iter();
+    fn fill(&mut self, of_length: &[u16; 16], meanings: &[Entry], longest: u32) {
+        let mut symbols = self.sorted.iter();
         let mut word = 0_usize;
         // Words that the first table holds: written once, and the table doubled as they get longer.
         let shortest = of_length.iter().position(|&count| count > 0).unwrap_or(1) as u32;
