@@ -606,16 +606,20 @@ mod tests {
         }
     }
 
+    /// The description of a block that has no repetitions.
+    fn described(header: &mut Header, literals: &[u8]) {
+        let mut block = Block::new();
+        block.add_literals(literals);
+        block.finish();
+        header.choose(block.counts());
+    }
+
     #[test]
     fn a_usual_code_is_hardly_worse_than_the_best() {
         let mut header = Header::new();
         let (mut usual, mut best) = (0, 0);
         for seed in 0..100 {
-            let message = json(seed, 512 + 15 * seed as usize);
-            let mut block = Block::new();
-            block.add_literals(&message);
-            block.finish();
-            header.choose(block.counts());
+            described(&mut header, &json(seed, 340 + 4 * seed as usize));
             assert!(header.chosen < USUAL_RUN_LENGTHS.len());
             usual += header.bits();
             header.make_run_code();
@@ -623,6 +627,18 @@ mod tests {
             best += header.bits();
         }
         assert!(usual * 100 < best * 101, "{usual} for {best}");
+    }
+
+    /// 15 letters, all as often, and the end take four bits each.
+    #[test]
+    fn what_takes_little_or_much_gets_the_best_code() {
+        let mut header = Header::new();
+        for (bits, is_usual) in [(1_496, false), (1_500, true), (4_000, true), (4_004, false)] {
+            let literals: Vec<u8> = (1..bits / 4).map(|at| b'a' + (at % 15) as u8).collect();
+            described(&mut header, &literals);
+            assert_eq!(header.literals.bits + header.distances.bits, bits);
+            assert_eq!(header.chosen < USUAL_RUN_LENGTHS.len(), is_usual, "{bits}");
+        }
     }
 
     #[test]
