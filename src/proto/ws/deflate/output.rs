@@ -3,8 +3,8 @@
 use super::{InflateError, Inflater};
 
 /// What the fast loop needs in front of it: two literals, the longest repetition, and what may be
-/// written behind.
-pub(super) const OUTPUT_SLACK: usize = 2 + 258 + 16;
+/// written behind. That is two copies where all of a repetition but its last byte was recalled.
+pub(super) const OUTPUT_SLACK: usize = 2 + 258 + 2 * COPY_BYTES;
 const COPY_BYTES: usize = 16;
 /// The room that a message gets at first.
 const ROOM_BYTES_MIN: usize = 2 << 10;

@@ -79,6 +79,21 @@ fn samples_come_back_at_every_level() {
     }
 }
 
+/// Beside another compressor at its level 6.
+#[test]
+fn messages_come_out_small() {
+    for len in LENGTHS {
+        let (mut ours, mut others) = (0, 0);
+        for seed in 0..(60_000 / len).max(1) {
+            let message = json(seed as u64, len);
+            ours += compress(&message).len();
+            others += miniz_oxide::deflate::compress_to_vec(&message, 6).len();
+        }
+        let most = if len < 2000 { 103 } else { 105 };
+        assert!(ours * 100 <= others * most, "{len}: {ours}, {others}");
+    }
+}
+
 #[test]
 fn no_message_remembers_another_one() {
     let mut compression = Compression::new(6);
@@ -375,6 +390,71 @@ fn repetitions_of_every_length_stop_at_the_limit() {
                 assert_eq!(inflate(&small, less), Err(InflateError::TooBig));
             }
         }
+    }
+}
+
+/// A repetition that begins in what is remembered and ends in the message, wherever the room for the
+/// message ends.
+#[test]
+fn what_is_recalled_may_end_anywhere_in_the_room() {
+    let mut compression = Compression::new(6);
+    let mut random = Random::new(12);
+    let before = random.bytes(300);
+    let stored = |bytes: &[u8]| {
+        let len = bytes.len() as u16;
+        [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), bytes].concat()
+    };
+    for len in 1700..1800 {
+        let message = random.bytes(len);
+        for back in 1..=257 {
+            // A fixed block with a repetition of 258 bytes, whose distance is of the symbols 21 and
+            // 22: the first bits lowest.
+            let distance = len + back;
+            let symbol = if distance <= 2048 { 21_u64 } else { 22 };
+            let least = if distance <= 2048 { 1537 } else { 2049 };
+            let extra_bits = symbol / 2 - 1;
+            let mut bits = 0b010_u64;
+            bits |= u64::from(0b1100_0101_u8.reverse_bits()) << 3;
+            bits |= (symbol.reverse_bits() >> 59) << 11;
+            bits |= (distance as u64 - least) << 16;
+            let end = 16 + extra_bits as usize + 7;
+            let block = &bits.to_le_bytes()[..(end + 3).div_ceil(8)];
+            let mut inflater = Inflater::new(15);
+            let mut out = Vec::new();
+            let first = [&stored(&before)[..], &[0]].concat();
+            let result = compression.inflate(&mut inflater, &first, &mut out, 300);
+            assert_eq!(result, Ok(()));
+            out.clear();
+            let second = [&stored(&message)[..], block].concat();
+            let result = compression.inflate(&mut inflater, &second, &mut out, 1 << 20);
+            assert_eq!(result, Ok(()), "{len} {back}");
+            let both = [&before[..], &message].concat();
+            let from = both.len() - distance;
+            let repeated = (0..258).map(|at| both[from + at % distance]);
+            assert!(out.len() == len + 258 && out[len..].iter().copied().eq(repeated));
+        }
+    }
+}
+
+/// The same where the limit ends it.
+#[test]
+fn what_is_recalled_stops_at_the_limit() {
+    for bytes_max in 0..300 {
+        let mut compression = Compression::new(6);
+        let (mut inflater, mut out) = (Inflater::new(15), Vec::new());
+        let first = [&[0, 44, 1, 211, 254][..], &[7; 300], &[0]].concat();
+        let result = compression.inflate(&mut inflater, &first, &mut out, 300);
+        assert_eq!(result, Ok(()));
+        // A length of 258 at a distance of 257, in a fixed block.
+        out.clear();
+        let second = [0x1a, 0x0d, 0, 0, 0];
+        let result = compression.inflate(&mut inflater, &second, &mut out, bytes_max);
+        let expected = if bytes_max < 258 {
+            Err(InflateError::TooBig)
+        } else {
+            Ok(())
+        };
+        assert_eq!(result, expected, "{bytes_max}");
     }
 }
 
