@@ -27,6 +27,18 @@ impl Codec {
     }
 }
 
+/// By how much a message that does not shrink may be longer on the wire than it is: by its tag, or
+/// by more than what zlib adds to any message (`deflateBound`).
+pub(super) fn slack_bytes(class: Class, message_bytes_max: usize) -> usize {
+    if class == Class::BROTLI {
+        1
+    } else if class.window_bits().is_some() {
+        message_bytes_max / 1024 + 64
+    } else {
+        0
+    }
+}
+
 /// The histories of a socket whose messages refer to earlier ones.
 #[derive(Default)]
 pub(in crate::engine) struct Histories {
@@ -54,6 +66,13 @@ impl Histories {
 impl Histories {
     pub(super) fn is_empty(&self) -> bool {
         self.sent.is_none() && self.received.is_none()
+    }
+
+    /// Bytes of memory that they own.
+    #[cfg(feature = "testing")]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        let sent = self.sent.as_ref().map_or(0, |it| it.buffered_bytes());
+        sent + self.received.as_ref().map_or(0, |it| it.buffered_bytes())
     }
 }
 

@@ -308,7 +308,8 @@ impl Socket {
     pub(super) fn buffered_bytes(&self) -> usize {
         let rare = self.rare.as_ref();
         let held = rare.and_then(|rare| Some(rare.fragments.as_ref()?.held.capacity()));
-        self.receiver.buffered_bytes() + held.unwrap_or(0)
+        let histories = rare.map_or(0, |rare| rare.histories.buffered_bytes());
+        self.receiver.buffered_bytes() + held.unwrap_or(0) + histories
     }
 
     /// Milliseconds since the peer was heard of.

@@ -77,6 +77,12 @@ impl Finder {
         self.next = 0;
     }
 
+    /// Bytes of memory that it owns.
+    #[cfg(feature = "testing")]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        size_of::<u16>() * (self.head.capacity() + self.prev.capacity())
+    }
+
     /// The view's first `count` bytes go away.
     pub(super) fn slide(&mut self, count: usize) {
         let by = u16::try_from(count).unwrap_or(u16::MAX);

@@ -55,6 +55,12 @@ impl Deflater {
         self.sent.clear();
     }
 
+    /// Bytes of memory that it owns.
+    #[cfg(feature = "testing")]
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.finder.buffered_bytes() + self.sent.capacity()
+    }
+
     /// Takes the next bytes of `payload` in and cuts them into symbols; returns how many bytes.
     fn parse(&mut self, payload: &[u8], effort: Effort, block: &mut Block) -> usize {
         let window = 1 << self.window_bits;
@@ -104,12 +110,24 @@ impl Inflater {
         self.end = 0;
     }
 
+    /// Bytes of memory that it owns.
+    #[cfg(feature = "testing")]
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Adds a message.
     fn remember(&mut self, message: &[u8]) {
         let mut rest = &message[message.len().saturating_sub(self.window)..];
         let room = self.window - self.bytes.len();
         if room > 0 {
             let (some, more) = rest.split_at(rest.len().min(room));
+            let len = self.bytes.len() + some.len();
+            if self.bytes.capacity() < len {
+                // A power of two, as the window is, which it is never beyond.
+                let more = len.next_power_of_two() - self.bytes.len();
+                self.bytes.reserve_exact(more);
+            }
             self.bytes.extend_from_slice(some);
             self.end = self.bytes.len();
             rest = more;
