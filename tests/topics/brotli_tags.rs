@@ -185,6 +185,30 @@ fn the_limit_of_a_message_holds_for_what_it_decompresses_to() {
     assert!(talk.sim.buffered_bytes() < 4 * LIMIT);
 }
 
+/// The tag does not count.
+#[test]
+fn the_limit_of_a_message_holds_for_what_is_not_compressed() {
+    const LIMIT: usize = 3000;
+    let config = WebSocketConfig::builder().brotli(BrotliConfig::default());
+    let mut talk = Talk::new(config.message_bytes_max(LIMIT).build().unwrap());
+    let text = prose(LIMIT + 1, 4);
+    for (at, over) in [
+        tagged(RAW, &noise(LIMIT, 1)),
+        frames::client(0x81, &text.as_bytes()[..LIMIT]),
+    ]
+    .into_iter()
+    .zip([
+        tagged(RAW, &noise(LIMIT + 1, 1)),
+        frames::client(0x81, text.as_bytes()),
+    ]) {
+        let mut line = talk.connect(PROTOCOL);
+        talk.raw(&line, &at);
+        assert_eq!(talk.heard()[0].1.len(), LIMIT);
+        talk.frame(&mut line);
+        talk.refused(&mut line, &over, 1009);
+    }
+}
+
 #[test]
 fn a_client_that_has_not_agreed_gets_no_tags() {
     let mut talk = Talk::new(config());

@@ -184,7 +184,7 @@ fn what_is_published_goes_between_the_messages_of_a_dedicated_state() {
 }
 
 #[test]
-fn one_publish_is_compressed_once_for_a_class() {
+fn all_subscribers_of_a_class_get_the_same_frame() {
     let mut talk = Talk::new(shared());
     let mut lines: Vec<Line> = (0..4).map(|_| talk.offer(OFFER)).collect();
     lines.push(talk.connect(""));
@@ -324,6 +324,81 @@ fn the_limit_of_a_message_holds_for_what_it_decompresses_to() {
         talk.refused(&mut line, &bytes, 1009);
         assert!(talk.sim.buffered_bytes() < 4 * LIMIT);
     }
+}
+
+/// A message that does not shrink is longer compressed than it is.
+#[test]
+fn the_limit_of_a_message_holds_for_what_does_not_shrink() {
+    const LIMIT: usize = 3000;
+    // One block that is stored (RFC 1951 section 3.2.4), and the head of the one that is cut off.
+    let stored = |message: &[u8]| {
+        let len = message.len() as u16;
+        [
+            &[0][..],
+            &len.to_le_bytes(),
+            &(!len).to_le_bytes(),
+            message,
+            &[0],
+        ]
+        .concat()
+    };
+    let config = WebSocketConfig::builder().deflate(DeflateConfig::default());
+    let mut talk = Talk::new(config.message_bytes_max(LIMIT).build().unwrap());
+    let message = noise(LIMIT + 1, 5);
+    for (at, over) in [
+        (
+            frames::client(0xc2, &stored(&message[1..])),
+            frames::client(0xc2, &stored(&message)),
+        ),
+        (
+            frames::client(0x82, &message[1..]),
+            frames::client(0x82, &message),
+        ),
+    ] {
+        let mut line = talk.offer(OFFER);
+        talk.raw(&line, &at);
+        assert_eq!(talk.heard(), [(false, message[1..].to_vec())]);
+        talk.frame(&mut line);
+        talk.refused(&mut line, &over, 1009);
+    }
+    // What is longer than any compressor makes it is refused before it has arrived.
+    let mut line = talk.offer(OFFER);
+    let announced = &frames::client(0xc2, &noise(2 * LIMIT, 6))[..20];
+    talk.refused(&mut line, announced, 1009);
+}
+
+#[test]
+fn the_level_is_heeded() {
+    let message = prose(20_000, 8);
+    let sizes = [1, 6, 9].map(|level| {
+        let mut talk = Talk::new(deflate(DeflateConfig {
+            level,
+            ..DeflateConfig::default()
+        }));
+        let mut line = talk.offer(OFFER);
+        let frame = talk.echo(&mut line, TEXT, message.as_bytes());
+        assert_eq!(line.open(&frame), message.as_bytes());
+        frame.payload.len()
+    });
+    assert!(sizes[0] > sizes[1] && sizes[1] > sizes[2], "{sizes:?}");
+}
+
+#[test]
+fn a_socket_owns_the_history_that_was_agreed_on() {
+    let mut talk = Talk::new(dedicated(10));
+    let mut line = talk.offer(OFFER);
+    assert_eq!(
+        talk.sim.buffered_bytes(),
+        0,
+        "none before the first message"
+    );
+    for seed in 0..3 {
+        let message = prose(900, seed);
+        let frame = talk.echo(&mut line, TEXT, message.as_bytes());
+        assert_eq!(line.open(&frame), message.as_bytes());
+    }
+    // Six bytes for each byte of the window to send, and one to receive.
+    assert_eq!(talk.sim.buffered_bytes(), 7 << 10);
 }
 
 #[test]

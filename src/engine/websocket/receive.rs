@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::codec::untag;
+use super::codec::{slack_bytes, untag};
 use super::pubsub::DROPPED_COST_BYTES;
 use super::{
     CloseCause, Dropped, Ending, Message, SocketEvent, SocketId, SocketNews, SocketSettings,
@@ -167,7 +167,10 @@ struct Lent {
     /// `None` when the socket has ended.
     data: Option<Box<dyn Any>>,
     behaviour: u16,
+    /// What a message may be on the wire,
     limits: MessageLimits,
+    /// and what it may be for the program.
+    message_bytes_max: usize,
     /// Binary messages carry a tag.
     tagged: bool,
     /// Our Close frame is on its way.
@@ -221,13 +224,9 @@ impl Feeding {
             self.messages += 1;
             let handled = match step.event {
                 None => return,
-                Some(Event::Text(text)) => {
-                    self.message(service, state, Message::Text(text));
-                    Ok(())
-                }
+                Some(Event::Text(text)) => self.plain(service, state, Message::Text(text)),
                 Some(Event::Binary(bytes)) if !self.lent.tagged => {
-                    self.message(service, state, Message::Binary(bytes));
-                    Ok(())
+                    self.plain(service, state, Message::Binary(bytes))
                 }
                 Some(Event::Binary(bytes)) => {
                     self.encoded(service, state, (Kind::Binary, false, bytes), inflated)
@@ -278,6 +277,21 @@ impl Feeding {
         }
     }
 
+    /// A message that stands on the wire as it is.
+    #[inline]
+    fn plain<S: Service>(
+        &mut self,
+        service: &S,
+        state: &mut State<S::User>,
+        message: Message<'_>,
+    ) -> Result<(), WsError> {
+        if message.bytes().len() > self.lent.message_bytes_max {
+            return Err(WsError::MessageTooBig);
+        }
+        self.message(service, state, message);
+        Ok(())
+    }
+
     /// A message that is compressed, or carries a tag.
     fn encoded<S: Service>(
         &mut self,
@@ -326,13 +340,15 @@ impl<U> State<U> {
         let now = self.now as u32;
         let socket = self.conns.get_mut(id.0)?.socket.as_mut()?;
         socket.heard = now;
+        let limits = self.socket_settings[socket.behaviour as usize]
+            .config
+            .limits;
         Some(Lent {
             receiver: std::mem::replace(&mut socket.receiver, Receiver::new(Role::Server, false)),
             data: socket.data.take(),
             behaviour: socket.behaviour,
-            limits: self.socket_settings[socket.behaviour as usize]
-                .config
-                .limits,
+            limits: limits.with_slack(slack_bytes(socket.class, limits.message_bytes_max)),
+            message_bytes_max: limits.message_bytes_max,
             tagged: socket.class == Class::BROTLI,
             closing: false,
         })

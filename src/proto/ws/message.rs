@@ -296,6 +296,15 @@ impl Receiver {
 }
 
 impl MessageLimits {
+    /// The same where a message may be so many bytes longer than it will be once it is decompressed.
+    #[must_use]
+    pub fn with_slack(self, bytes: usize) -> Self {
+        Self {
+            message_bytes_max: self.message_bytes_max.saturating_add(bytes),
+            message_cost_max: self.message_cost_max.saturating_add(bytes),
+        }
+    }
+
     #[inline]
     fn check(&self, bytes: u64, fragments: usize) -> Result<(), WsError> {
         let cost = bytes.saturating_add((fragments * FRAGMENT_COST) as u64);
