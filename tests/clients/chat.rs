@@ -59,6 +59,10 @@ fn two_tabs_talk_to_each_other() {
     assert_eq!(eve.evaluate(TEXTS), json!([]));
     eve.enter("text", "There you are");
     ada.wait_for(TEXTS, json!(["Hello, Bob!", markup, "There you are"]));
+    // Messages per second, of which the page remembers the last ones.
+    ada.wait_for("rates.some((each) => each > 0)", true);
+    let shown = "document.getElementById('rate').textContent === rates.at(-1).toLocaleString()";
+    ada.wait_for(shown, true);
     assert_eq!(browser.complaints(), [] as [Value; 0]);
     pictures(&ada);
 }

@@ -9,6 +9,7 @@ mod curl;
 mod data;
 mod faults;
 mod listen;
+mod messages;
 mod nginx;
 mod python;
 mod shutdown;

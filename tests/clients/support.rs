@@ -184,6 +184,11 @@ impl Example {
         Self::launch(Command::new(executable(name)).arg(port.to_string()))
     }
 
+    /// Starts an example with a further argument.
+    pub(crate) fn start_with(name: &str, argument: &str) -> Self {
+        Self::launch(Command::new(executable(name)).args(["0", argument]))
+    }
+
     /// Starts an example that can never have more than so many descriptors open.
     pub(crate) fn start_with_descriptors(name: &str, descriptors: u32) -> Self {
         // Without -S or -H, `ulimit` lowers both limits; `exec` keeps the process the one that is
@@ -249,6 +254,8 @@ pub(crate) fn executable(name: &str) -> PathBuf {
             "upload",
             "async_answer",
             "chat",
+            "pubsub",
+            "echo_ws",
         ]
         .into_iter()
         .all(is_fresh)

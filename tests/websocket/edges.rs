@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use keirin::{Config, Error, Sent, WebSocketConfig};
+use keirin::{
+    BrotliConfig, Compressor, Config, Decompressor, DeflateConfig, Error, Sent, WebSocketConfig,
+};
 
 use crate::support::{
     act, answer, assert_gone, config, frames, hear, heard, open_quietly, opened, recorder, rest,
@@ -33,6 +35,41 @@ fn settings_have_ranges() {
         build(|b| b.backpressure_bytes_max((16 << 10) - 1)),
         "backpressure_bytes_max"
     );
+    let deflate = |level, window_bits| {
+        let config = DeflateConfig {
+            level,
+            compressor: Compressor::Dedicated { window_bits },
+            decompressor: Decompressor::Dedicated { window_bits },
+            ..DeflateConfig::default()
+        };
+        WebSocketConfig::builder().deflate(config).build()
+    };
+    assert!(deflate(0, 9).is_ok() && deflate(9, 15).is_ok());
+    for (level, window_bits, wrong) in [
+        (10, 15, "deflate.level"),
+        (6, 8, "deflate.window_bits"),
+        (6, 16, "deflate.window_bits"),
+    ] {
+        let error = deflate(level, window_bits).err();
+        assert!(matches!(error, Some(Error::Config { name, .. }) if name == wrong));
+    }
+    let brotli = |quality, window_bits| {
+        let config = BrotliConfig {
+            quality,
+            window_bits,
+            ..BrotliConfig::default()
+        };
+        WebSocketConfig::builder().brotli(config).build()
+    };
+    assert!(brotli(0, 10).is_ok() && brotli(11, 24).is_ok());
+    for (quality, window_bits, wrong) in [
+        (12, 18, "brotli.quality"),
+        (5, 9, "brotli.window_bits"),
+        (5, 25, "brotli.window_bits"),
+    ] {
+        let error = brotli(quality, window_bits).err();
+        assert!(matches!(error, Some(Error::Config { name, .. }) if name == wrong));
+    }
     for code in [1001, 1012] {
         assert!(Config::builder().stop_close_code(code).build().is_ok());
     }

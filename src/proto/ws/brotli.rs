@@ -338,6 +338,18 @@ mod tests {
         result.map(|kind| (kind, out.split_off(6)))
     }
 
+    /// Of 45 KB of JSON 6 KiB are left.
+    #[test]
+    fn messages_come_out_small() {
+        let mut encoder = BrotliEncoder::new(BrotliConfig::default());
+        let mut small = Vec::new();
+        for seed in 1..=4 {
+            let encoded = encoder.encode(Kind::Text, &json(seed, 45_000), &mut small);
+            assert_eq!(encoded, Encoded::TaggedBinary);
+        }
+        assert!(small.len() <= 4 * (6 << 10), "{}", small.len());
+    }
+
     #[test]
     fn messages_come_back_with_their_kind_and_the_limit_is_exact() {
         for quality in 0..=11 {
