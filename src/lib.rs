@@ -1,5 +1,6 @@
-//! keirin is an HTTP/1.1 engine: one event loop per core, requests parsed in place, and a response
-//! that cannot be misused.
+//! keirin is an HTTP/1.1 and WebSocket engine: one event loop per core, requests and messages
+//! parsed in place, a response that cannot be misused, topics to publish to, and compression that
+//! sockets share.
 //!
 //! ```no_run
 //! fn main() -> keirin::Result<()> {

@@ -296,7 +296,7 @@ impl Receiver {
 }
 
 impl MessageLimits {
-    /// The same where a message may be so many bytes longer than it will be once it is decompressed.
+    /// The same where a message may be so many bytes longer than it will be decompressed.
     #[must_use]
     pub fn with_slack(self, bytes: usize) -> Self {
         Self {

@@ -3,12 +3,14 @@
 use std::ops::RangeInclusive;
 
 use super::huffman::{self, Builder, Code, OfLength, Used};
-use super::symbols::{Block, Counts, DISTANCE_SYMBOLS, END_OF_BLOCK, LITERAL_SYMBOLS};
+use super::symbols::{
+    Block, Counts, DISTANCE_SYMBOLS, END_OF_BLOCK, LITERAL_SYMBOLS, LITERALS_STEP,
+};
 
 /// The symbols of the code for code lengths, and some that never occur.
 const RUN_SYMBOLS: usize = 24;
 
-/// Shorter than DEFLATE's 15, so that four of them fit into what a write can hold.
+/// Shorter than DEFLATE's 15; what would be longer is too seldom to matter.
 const LITERAL_LENGTH_MAX: usize = 14;
 const DISTANCE_LENGTH_MAX: usize = 15;
 
@@ -87,6 +89,10 @@ impl BlockEncoder {
 
 /// Literals are written so many at a time.
 const LITERALS_AT_ONCE: usize = 3;
+const _: () = assert!(
+    LITERALS_AT_ONCE <= LITERALS_STEP,
+    "that many stand behind them"
+);
 
 /// Masks for some codes of which so many are wanted.
 const KEEP: [[u16; LITERALS_AT_ONCE]; LITERALS_AT_ONCE + 1] =

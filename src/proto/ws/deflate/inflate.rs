@@ -7,7 +7,7 @@ use super::output::{OUTPUT_SLACK, Output, Room};
 use super::symbols::END_OF_BLOCK;
 use super::{InflateError, Inflater};
 
-/// The tables are indexed with at most so many bits; longer codes take a second step.
+/// The tables are indexed with so many bits; longer codes take a second step.
 const LITERAL_ROOT_BITS: u32 = 9;
 const DISTANCE_ROOT_BITS: u32 = 7;
 
@@ -112,7 +112,7 @@ const CODE_LENGTHS: [Entry; 19] = {
 const SAME: usize = 1 << 8;
 const CODE_LENGTH_BITS_MAX: u32 = 7;
 /// A code for code lengths and the bits that follow.
-const RUN_BITS_MAX: u32 = 7 + 7;
+const RUN_BITS_MAX: u32 = CODE_LENGTH_BITS_MAX + 7;
 
 /// A table that decodes one code: the first `1 << ROOT_BITS` of its entries are indexed with the
 /// bits that come next, and lead to the others.
@@ -378,8 +378,9 @@ impl Decoder {
 }
 
 struct Tables {
-    literals: Table<2048, LITERAL_ROOT_BITS>,
-    distances: Table<1024, DISTANCE_ROOT_BITS>,
+    // Codes of 286 and 30 symbols take 852 and 400 entries at most (zlib's `enough.c`).
+    literals: Table<1024, LITERAL_ROOT_BITS>,
+    distances: Table<512, DISTANCE_ROOT_BITS>,
     code_lengths: Table<128, CODE_LENGTH_BITS_MAX>,
     /// The code that is being read, and its part for distances.
     code: Lengths,

@@ -5,10 +5,10 @@ use super::InflateError;
 /// What a flush ends with, and what stays off the wire (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// Two reads of eight bytes, the first of which moves on by up to seven.
+/// At least two reads of eight bytes, the first of which moves on by up to seven.
 const INPUT_SLACK: usize = 7 + 8 + 8;
-/// What the fast loop takes at most in one go: three literals of the first table, a length and a
-/// distance with their extra bits, 3 * 10 + 20 + 28 bits.
+/// No less than what the fast loop takes in one go: two literals of the first table, a length and a
+/// distance with their extra bits, 2 * 9 + 20 + 28 bits.
 const STEP_BYTES_MAX: usize = 10;
 /// A message that is compressed to no more than this is copied to where something can stand behind
 /// it, so that the fast loop comes to its end.

@@ -97,7 +97,7 @@ impl Counts {
 }
 
 /// Literals are copied so many at a time.
-const LITERALS_STEP: usize = 16;
+pub(super) const LITERALS_STEP: usize = 16;
 
 /// A block; reused, to spare the making.
 pub(super) struct Block {
@@ -196,7 +196,7 @@ impl Block {
         &self.sequences
     }
 
-    /// The literals, and bytes behind them that are none.
+    /// The literals, and at least [`LITERALS_STEP`] bytes behind them that are none.
     pub(super) fn literals_and_more(&self) -> &[u8] {
         &self.literals
     }

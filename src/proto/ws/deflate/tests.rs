@@ -393,8 +393,8 @@ fn repetitions_of_every_length_stop_at_the_limit() {
     }
 }
 
-/// A repetition that begins in what is remembered and ends in the message, wherever the room for the
-/// message ends.
+/// A repetition that begins in what is remembered and ends in the message, wherever the room for
+/// the message ends.
 #[test]
 fn what_is_recalled_may_end_anywhere_in_the_room() {
     let mut compression = Compression::new(6);
