@@ -18,12 +18,42 @@ pub fn inflate(data: &[u8]) {
     }
 }
 
-/// What zlib takes for a message we take for the same one, and what we refuse it refuses.
+/// On its own, and by a socket that remembers other messages.
 fn check_inflate(compressed: &[u8]) {
+    check_after(b"", compressed);
+    let history: Vec<u8> = (0..40_000_u32).map(|at| (at * at >> 7) as u8).collect();
+    for len in [1, 300, 5000, history.len()] {
+        check_after(&history[..len], compressed);
+    }
+}
+
+/// A decompressor that has got a message before.
+fn remembering(history: &[u8]) -> Inflater {
+    let mut inflater = Inflater::new(15);
+    for part in history.chunks(0xffff) {
+        let len = part.len() as u16;
+        let stored = [
+            &[0][..],
+            &len.to_le_bytes(),
+            &(!len).to_le_bytes(),
+            part,
+            &[0],
+        ]
+        .concat();
+        let result =
+            Compression::new(6).inflate(&mut inflater, &stored, &mut Vec::new(), BYTES_MAX);
+        assert_eq!(result, Ok(()));
+    }
+    inflater
+}
+
+/// What zlib takes for a message we take for the same one, and what we refuse it refuses.
+fn check_after(history: &[u8], compressed: &[u8]) {
     let mut compression = Compression::new(6);
     let mut ours = b"before".to_vec();
-    let result = compression.inflate_shared(compressed, &mut ours, BYTES_MAX);
-    let reference = zlib(compressed);
+    let mut inflater = remembering(history);
+    let result = compression.inflate(&mut inflater, compressed, &mut ours, BYTES_MAX);
+    let reference = zlib(history, compressed);
     match result {
         Ok(()) => {
             let message = ours.strip_prefix(b"before").expect("what was there stays");
@@ -31,7 +61,7 @@ fn check_inflate(compressed: &[u8]) {
             if let Reference::Whole(reference) = reference {
                 assert_eq!(message, reference);
             }
-            check_limit(compressed, message.len());
+            check_limit(history, compressed, message.len());
         }
         Err(InflateError::TooBig) => {
             assert!(ours.len() < BYTES_MAX + 1024, "stops at the limit");
@@ -44,12 +74,19 @@ fn check_inflate(compressed: &[u8]) {
 }
 
 /// The limit is exact, and a message does not depend on what the same memory was used for before.
-fn check_limit(compressed: &[u8], len: usize) {
+fn check_limit(history: &[u8], compressed: &[u8], len: usize) {
     let mut compression = Compression::new(6);
     let mut out = Vec::new();
-    for limit in [len, len.saturating_sub(1), len + 1] {
+    for limit in [
+        len,
+        len.saturating_sub(1),
+        len + 1,
+        len / 2,
+        len.saturating_sub(20),
+    ] {
         out.clear();
-        let result = compression.inflate_shared(compressed, &mut out, limit);
+        let mut inflater = remembering(history);
+        let result = compression.inflate(&mut inflater, compressed, &mut out, limit);
         let expected = if limit < len {
             Err(InflateError::TooBig)
         } else {
@@ -65,9 +102,13 @@ enum Reference {
     Other,
 }
 
-fn zlib(compressed: &[u8]) -> Reference {
+fn zlib(history: &[u8], compressed: &[u8]) -> Reference {
     let input = [compressed, &[0, 0, 0xff, 0xff]].concat();
     let mut stream = Inflate::new(false, 15);
+    let remembered = &history[history.len().saturating_sub(1 << 15)..];
+    stream
+        .set_dictionary(remembered)
+        .expect("a stream without a header takes it at any time");
     let mut out = vec![0; BYTES_MAX + 1];
     let result = stream.decompress(&input, &mut out, InflateFlush::SyncFlush);
     let len = stream.total_out() as usize;
@@ -139,7 +180,7 @@ fn check_alone(compression: &mut Compression, window_bits: u8, payload: &[u8]) {
     let result = compression.inflate_shared(small, &mut back, payload.len());
     assert_eq!(result, Ok(()));
     assert!(back == payload, "what comes back is something else");
-    let Reference::Whole(reference) = zlib(small) else {
+    let Reference::Whole(reference) = zlib(b"", small) else {
         panic!("zlib refuses what was compressed");
     };
     assert!(reference == payload, "zlib makes something else of it");
