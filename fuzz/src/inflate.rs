@@ -77,13 +77,8 @@ fn check_after(history: &[u8], compressed: &[u8]) {
 fn check_limit(history: &[u8], compressed: &[u8], len: usize) {
     let mut compression = Compression::new(6);
     let mut out = Vec::new();
-    for limit in [
-        len,
-        len.saturating_sub(1),
-        len + 1,
-        len / 2,
-        len.saturating_sub(20),
-    ] {
+    let limits = [len, len.saturating_sub(1), len + 1, len / 2, 8.min(len)];
+    for limit in limits {
         out.clear();
         let mut inflater = remembering(history);
         let result = compression.inflate(&mut inflater, compressed, &mut out, limit);
