@@ -245,8 +245,7 @@ impl RunCode {
 }
 
 /// The lengths of four codes for code lengths, one of which is hardly worse than the best for most
-/// short messages. Finding the best would cost a third of what it takes to find the codes for the
-/// message itself.
+/// short messages. To find the best takes longer than it saves there.
 const USUAL_RUN_LENGTHS: [[u8; RUN_SYMBOLS]; 4] = [
     [
         2, 7, 5, 4, 4, 4, 3, 3, 4, 7, 7, 7, 7, 7, 7, 7, 5, 4, 4, 0, 0, 0, 0, 0,
